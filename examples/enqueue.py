@@ -1,0 +1,25 @@
+"""In your service: hand an id to Renderwatch right after the create call. Nothing of Renderwatch is imported."""
+
+import os
+import sys
+
+from celery import Celery
+
+renderwatch = Celery(broker=os.environ["CELERY_BROKER_URL"])
+
+
+def track(project_id: str, credits_charged: int) -> None:
+    renderwatch.send_task(
+        "renderwatch.track",
+        kwargs={
+            "kind": "video",
+            "project_id": project_id,
+            "credits_charged": credits_charged,
+            "metadata": {"order": 4711},
+        },
+        queue="renderwatch.intake",
+    )
+
+
+if __name__ == "__main__":
+    track(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,15 @@
+"""In your application: a Celery task that Renderwatch calls when a project completes or fails."""
+
+import os
+
+from celery import Celery
+
+app = Celery("studio", broker=os.environ["CELERY_BROKER_URL"])
+app.conf.task_default_queue = "studio"
+app.conf.task_ignore_result = True
+
+
+@app.task(name="studio.on_render")
+def on_render(event: dict) -> None:
+    # event["id"] stays the same if an event is ever delivered twice.
+    print(event["type"], event["project_id"], event["credits_after"], "order", event["metadata"].get("order"))

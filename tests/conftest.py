@@ -1,0 +1,82 @@
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.services import Broker, postgres_database, postgres_server, rabbitmq_broker, redis_broker
+from worker.store.engine import Database
+from worker.store.schema import migrate
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    migrate(database)
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a PostgreSQL server."""
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_postgres(postgres: str) -> Iterator[str]:
+    """The name of a database with all tables, to be copied."""
+    with postgres_database(postgres) as url:
+        _migrate(url)
+        yield url.partition("?")[0].rsplit("/", 1)[1]
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file with all tables, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "migrated.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def postgres_url(postgres: str, migrated_postgres: str) -> Iterator[str]:
+    """A PostgreSQL database of the test's own, with all tables."""
+    with postgres_database(postgres, migrated_postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """An SQLite database of the test's own, with all tables."""
+    path = tmp_path / "renderwatch.db"
+    shutil.copy(migrated_sqlite, path)
+    return f"sqlite:///{path}"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of the test's own, with all tables: the test runs on each of them."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """The same, as the program sees it."""
+    database = Database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def redis_service(tmp_path: Path) -> Iterator[Broker]:
+    """A Redis broker, with a key prefix of the test's own."""
+    with redis_broker(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def rabbitmq_service() -> Iterator[Broker]:
+    """A RabbitMQ broker, with a virtual host of the test's own."""
+    with rabbitmq_broker() as broker:
+        yield broker

@@ -1,0 +1,285 @@
+import gzip
+import json
+import logging
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from requests import Response
+
+from worker.domain.observation import Answer, Observation, Problem, Trouble
+from worker.domain.status import KINDS, Kind
+from worker.magic_hour.client import MAX_BODY, MagicHourClient, _retry_after
+
+from . import server
+from .bodies import AUDIO, IMAGE, VIDEO
+from .server import Server, raw, reply, serving
+
+KEY = "mhk_live_do-not-show-me"
+ID = VIDEO["id"]
+GOOD = json.dumps(VIDEO).encode()
+
+
+@contextmanager
+def client_of(url: str, timeout: float = server.SHORTLY) -> Iterator[MagicHourClient]:
+    with MagicHourClient(url, KEY, timeout=timeout, connections=2) as client:
+        yield client
+
+
+def ask(answer: server.Answer, timeout: float = server.SHORTLY) -> Answer:
+    with serving(answer) as api, client_of(api.url, timeout) as client:
+        return client.get_project("video", ID)
+
+
+def trouble(answer: server.Answer, timeout: float = server.SHORTLY) -> Trouble:
+    got = ask(answer, timeout)
+    assert isinstance(got, Trouble)
+    assert KEY not in repr(got)
+    return got
+
+
+@pytest.mark.parametrize(("kind", "body"), [("video", VIDEO), ("image", IMAGE), ("audio", AUDIO)])
+def test_asks_for_each_kind_at_its_own_path(kind: Kind, body: dict[str, object]) -> None:
+    with serving(reply(200, json.dumps(body).encode())) as api, client_of(api.url + "/") as client:
+        seen = client.get_project(kind, str(body["id"]))
+    assert isinstance(seen, Observation)
+    assert seen.project_id == body["id"]
+    assert api.paths == [f"/v1/{kind}-projects/{body['id']}"]
+    assert api.authorizations == [f"Bearer {KEY}"]
+
+
+def test_keeps_a_path_in_the_base_url() -> None:
+    with serving(reply(200, GOOD)) as api, client_of(api.url + "/mock/") as client:
+        client.get_project("video", ID)
+    assert api.paths == [f"/mock/v1/video-projects/{ID}"]
+
+
+def test_uses_a_connection_again() -> None:
+    with serving(reply(200, GOOD)) as api, client_of(api.url) as client:
+        for _ in range(3):
+            client.get_project("video", ID)
+    assert len(api.paths) == 3
+    assert len(api.connections) == 1
+
+
+def test_reads_a_compressed_answer() -> None:
+    assert isinstance(ask(reply(200, gzip.compress(GOOD), Content_Encoding="gzip")), Observation)
+
+
+def test_reads_a_chunked_answer() -> None:
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (GOOD[:100], GOOD[100:], b""))
+    assert isinstance(ask(raw(head + chunks)), Observation)
+
+
+@pytest.mark.parametrize(
+    ("status", "problem"),
+    [
+        (400, Problem.REFUSED),
+        (401, Problem.UNAUTHORIZED),
+        (402, Problem.PAYMENT_REQUIRED),
+        (403, Problem.UNAUTHORIZED),
+        (404, Problem.NOT_FOUND),
+        (408, Problem.UNAVAILABLE),
+        (422, Problem.REFUSED),
+        (429, Problem.RATE_LIMITED),
+        (500, Problem.UNAVAILABLE),
+        (502, Problem.UNAVAILABLE),
+        (503, Problem.UNAVAILABLE),
+        (504, Problem.UNAVAILABLE),
+        (599, Problem.UNAVAILABLE),
+        (201, Problem.BAD_ANSWER),
+        (204, Problem.BAD_ANSWER),
+        (304, Problem.BAD_ANSWER),
+        (418, Problem.BAD_ANSWER),
+    ],
+)
+def test_each_status_is_one_problem(status: int, problem: Problem) -> None:
+    got = trouble(reply(status, b'{"message": "no"}' if status not in {204, 304} else b""))
+    assert got.problem is problem
+    assert str(status) in got.detail
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>Just a moment...</html>",
+        b"",
+        b'{"id": ',
+        b"\xff\xfe\xfa",
+        b"[" * 100_000,
+        b"1" * 5000,
+        b"null",
+        json.dumps({**VIDEO, "id": "cmuh8q75q0101k101fvgj9999"}).encode(),
+        json.dumps({key: value for key, value in VIDEO.items() if key != "status"}).encode(),
+        GOOD + b" " * MAX_BODY,
+    ],
+    ids=["html", "empty", "broken", "no text", "deep", "long number", "null", "another id", "no status", "too long"],
+)
+def test_a_200_without_a_project_is_a_bad_answer(body: bytes) -> None:
+    assert trouble(reply(200, body)).problem is Problem.BAD_ANSWER
+
+
+def test_an_answer_of_exactly_one_mebibyte_is_read() -> None:
+    assert isinstance(ask(reply(200, GOOD.ljust(MAX_BODY))), Observation)
+
+
+def test_an_answer_that_unpacks_to_a_gibibyte_is_a_bad_answer() -> None:
+    bomb = gzip.compress(bytes(64 * MAX_BODY)) * 16
+    got = trouble(reply(200, bomb, Content_Encoding="gzip"))
+    assert got == Trouble(Problem.BAD_ANSWER, "the answer is larger than 1 MiB")
+
+
+def test_an_answer_that_does_not_unpack_is_no_answer() -> None:
+    assert trouble(reply(200, GOOD, Content_Encoding="gzip")).problem is Problem.UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed_and_takes_the_key_nowhere(status: int) -> None:
+    with serving(reply(200, GOOD)) as elsewhere:
+        got = trouble(reply(status, Location=f"{elsewhere.url}/v1/video-projects/{ID}"))
+    assert got.problem is Problem.BAD_ANSWER
+    assert elsewhere.paths == []
+
+
+@pytest.mark.parametrize("target", ["http://[::1", "\xe4\xff", "//", "http://", "x" * 10_000])
+def test_a_redirect_to_nonsense_is_a_bad_answer(target: str) -> None:
+    assert trouble(reply(302, Location=target)).problem is Problem.BAD_ANSWER
+
+
+def test_a_redirect_that_talks_for_ever_is_not_listened_to() -> None:
+    got = trouble(raw(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 9999999999\r\n\r\nand so on"))
+    assert got.problem is Problem.BAD_ANSWER
+
+
+def _drop_by_drop(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(GOOD) * 1000))
+    handler.end_headers()
+    assert isinstance(handler.server, Server)
+    while not handler.server.stopping.wait(0.01):
+        handler.wfile.write(b" ")
+
+
+def _nothing(handler: BaseHTTPRequestHandler) -> None:
+    assert isinstance(handler.server, Server)
+    handler.server.stopping.wait()
+
+
+def _reset(handler: BaseHTTPRequestHandler) -> None:
+    handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize(
+    ("answer", "timeout"),
+    [
+        (_drop_by_drop, 0.2),
+        (_nothing, 0.2),
+        (_reset, server.SHORTLY),
+        (raw(b""), server.SHORTLY),
+        (raw(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + GOOD), server.SHORTLY),
+        (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n" + GOOD), server.SHORTLY),
+        (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"), server.SHORTLY),
+        (raw(b"SSH-2.0-OpenSSH_9.6\r\n"), server.SHORTLY),
+    ],
+    ids=["drops", "silence", "reset", "closed", "cut off", "cut off chunk", "broken chunk", "another protocol"],
+)
+def test_a_broken_connection_is_no_answer(answer: server.Answer, timeout: float) -> None:
+    assert trouble(answer, timeout).problem is Problem.UNAVAILABLE
+
+
+def test_a_refused_connection_is_no_answer() -> None:
+    with serving(reply(200)) as gone:
+        url = gone.url
+    with client_of(url) as client:
+        assert client.get_project("video", ID) == Trouble(
+            Problem.UNAVAILABLE, "no answer from the API (ConnectionError)"
+        )
+
+
+@pytest.mark.parametrize("status", [404, 429, 503])
+def test_retry_after_in_seconds_is_heeded(status: int) -> None:
+    assert trouble(reply(status, Retry_After=" 17 ")).retry_after == 17
+
+
+def test_retry_after_as_a_date_is_heeded() -> None:
+    at = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
+    wait = trouble(reply(429, Retry_After=at)).retry_after
+    assert wait is not None
+    assert 3600 < wait <= 7200
+
+
+def test_retry_after_in_the_past_is_no_wait() -> None:
+    assert trouble(reply(429, Retry_After="Thu, 01 Jan 1970 00:00:00 GMT")).retry_after == 0
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "²", "Fri, 31 Dec 9999 23:59:59 -99999999999999"])
+def test_retry_after_in_no_known_form_is_left_out(value: str) -> None:
+    assert trouble(reply(429, Retry_After=value.encode().decode("latin-1"))).retry_after is None
+
+
+@given(st.text() | st.from_regex(r"\w{3}, \d{1,2} \w{3} \d{1,5} [\d:]{1,9} [+-]?\w{1,20}"))
+def test_no_retry_after_breaks_the_check(value: str) -> None:
+    response = Response()
+    response.headers["Retry-After"] = value
+    assert (_retry_after(response) or 0) >= 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("bad", ["", "short", "../account", "cuid-example?y=1", "a/b/c/d/e/f", "id\r\nX: y", "x" * 65])
+def test_a_bad_id_never_reaches_the_api(kind: Kind, bad: str) -> None:
+    with serving(reply(200, GOOD)) as api, client_of(api.url) as client:
+        got = client.get_project(kind, bad)
+    assert isinstance(got, Trouble)
+    assert got.problem is Problem.REFUSED
+    assert api.paths == []
+
+
+def test_a_netrc_file_does_not_replace_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(reply(200, GOOD)) as api, client_of(api.url) as client:
+        client.get_project("video", ID)
+    assert api.authorizations == [f"Bearer {KEY}"]
+
+
+def test_the_key_is_in_no_repr_and_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    with serving(reply(401)) as api, client_of(api.url) as client:
+        got = client.get_project("video", ID)
+        shown = f"{client!r} {client} {client._session!r} {client._session.auth!r} {got!r}"
+    with client_of(api.url) as client:
+        shown += repr(client.get_project("video", ID))  # by now nobody listens there
+    assert "/v1/video-projects/" in caplog.text
+    assert KEY not in caplog.text + shown
+
+
+@pytest.mark.parametrize("key", ["", f"{KEY}\n", f"{KEY}\r\nX: y", f"two {KEY}", f"{KEY}\u20ac", f"{KEY}\x7f"])
+def test_a_key_that_no_header_carries_is_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(ValueError, match="API key") as raised:
+        MagicHourClient("http://127.0.0.1", key, timeout=1, connections=1)
+    assert KEY not in repr(raised.value)
+
+
+def test_the_account_without_a_problem_has_none() -> None:
+    with serving(reply(200, b'{"id": "x"}')) as api, client_of(api.url) as client:
+        assert client.account_problem() is None
+    assert api.paths == ["/v1/account"]
+
+
+def test_the_account_with_a_revoked_key_has_a_problem() -> None:
+    with serving(reply(401)) as api, client_of(api.url) as client:
+        got = client.account_problem()
+    assert got is not None
+    assert got.problem is Problem.UNAUTHORIZED

@@ -1,0 +1,91 @@
+"""What must hold in the database after every commit, read row by row in Python: slow, plain and on its own."""
+
+from collections import defaultdict
+from itertools import groupby
+from typing import Any
+
+from tests.store.world import stored
+from worker.domain.destination import destinations
+from worker.domain.events import FINISHED
+from worker.store.engine import Database
+from worker.store.models import CreditAdjustment, Delivery, Event, StatusTransition, TrackedProject
+from worker.store.news import Routes
+
+Row = dict[str, Any]
+
+
+def assert_sound(database: Database, routes: Routes) -> None:
+    transitions = _by_project(stored(database, StatusTransition))
+    adjustments = _by_project(stored(database, CreditAdjustment))
+    events = _by_project(stored(database, Event))
+    deliveries = stored(database, Delivery)
+    for project in stored(database, TrackedProject):
+        _assert_state(project)
+        _assert_history(project, transitions[project["id"]])
+        _assert_ledger(project, adjustments[project["id"]])
+        _assert_news(project, events[project["id"]])
+        _assert_deliveries(project, events[project["id"]], deliveries, routes)
+
+
+def _by_project(table: list[Row]) -> defaultdict[int, list[Row]]:
+    found: defaultdict[int, list[Row]] = defaultdict(list)
+    for row in sorted(table, key=lambda row: (row["tracked_project_id"], row["sequence"])):
+        found[row["tracked_project_id"]].append(row)
+    return found
+
+
+def _assert_state(project: Row) -> None:
+    closed = project["state"] == "closed"
+    assert closed == (project["close_reason"] is not None) == (project["closed_at"] is not None)
+    assert closed or project["next_check_at"] is not None
+    assert len({project[name] is None for name in ("lease_token", "leased_until", "claimed_at")}) == 1
+
+
+def _assert_history(project: Row, transitions: list[Row]) -> None:
+    assert project["transition_count"] == len(transitions)
+    status = None
+    for sequence, row in enumerate(transitions, start=1):
+        assert (row["sequence"], row["from_status"]) == (sequence, status)
+        assert row["observed_after"] is None or row["observed_after"] <= row["observed_at"]
+        status = row["to_status"]
+    assert project["status"] == status
+
+
+def _assert_ledger(project: Row, adjustments: list[Row]) -> None:
+    assert project["adjustment_count"] == len(adjustments)
+    total = 0
+    for sequence, row in enumerate(adjustments, start=1):
+        total += row["amount"]
+        assert (row["sequence"], row["total"]) == (sequence, total)
+        assert row["observed_after"] is None or row["observed_after"] <= row["observed_at"]
+    assert project["credits_charged"] == (total if adjustments else None)
+
+
+def _assert_news(project: Row, events: list[Row]) -> None:
+    assert [event["sequence"] for event in events] == list(range(1, project["event_count"] + 1))
+    assert len({event["dedup_key"] for event in events}) == len(events)
+    finished = [event for event in events if event["type"] in FINISHED.values()]
+    assert len(finished) == (project["finished_at"] is not None)
+    for event in events:
+        assert event["payload"]["id"] == event["id"]
+        assert event["payload"]["sequence"] == event["sequence"]
+        assert event["payload"]["project_id"] == project["project_id"]
+
+
+def _assert_deliveries(project: Row, events: list[Row], deliveries: list[Row], routes: Routes) -> None:
+    wanted = {
+        (event["id"], destination)
+        for event in events
+        for destination in destinations(event["type"], routes, project["notify"])
+    }
+    ids = {event["id"] for event in events}
+    found = [(row["event_id"], row["destination"]) for row in deliveries if row["event_id"] in ids]
+    assert sorted(found) == sorted(wanted)
+
+
+def live_leases(database: Database, now: Any) -> dict[str, list[int]]:  # noqa: ANN401
+    held = [row for row in stored(database, TrackedProject) if row["leased_until"] and row["leased_until"] > now]
+    held.sort(key=lambda row: str(row["lease_token"]))
+    return {
+        str(token): [row["id"] for row in each] for token, each in groupby(held, key=lambda row: row["lease_token"])
+    }

@@ -1,0 +1,189 @@
+"""Taking projects in: each id once, whoever sends it and however often."""
+
+from typing import Any
+
+import pytest
+
+from tests.store.sound import assert_sound
+from tests.store.world import (
+    PLENTY,
+    ROUTES,
+    answer,
+    change,
+    claim,
+    hold,
+    name,
+    of,
+    project,
+    record,
+    request,
+    seen,
+    stored,
+    track,
+)
+from worker.domain.ledger import Reason
+from worker.domain.observation import Problem, Trouble
+from worker.domain.status import CloseReason, Kind
+from worker.store.engine import Database
+from worker.store.intake import Stored, store_rejections, store_requests
+from worker.store.models import Account, CreditAdjustment, RejectedRequest, TrackedProject
+from worker.store.operations import untrack
+
+GIVEN_UP: list[CloseReason] = ["untracked", "missing", "expired"]
+
+
+def test_an_id_sent_twice_is_one_row(database: Database) -> None:
+    assert track(database, 1, 2) == Stored(new=2)
+    assert track(database, 1, 2, 3) == Stored(new=1, known=2)
+    assert of(stored(database, TrackedProject), "project_id") == [name(1), name(2), name(3)]
+
+
+def test_an_id_twice_in_one_request_is_one_row_and_the_first_one_counts(database: Database) -> None:
+    outcome = track(database, request(1, credits_charged=450), request(1, credits_charged=7))
+    assert outcome == Stored(new=1, known=1)
+    assert project(database)["credits_charged"] == 450
+
+
+def test_the_same_id_of_another_kind_is_another_project(database: Database) -> None:
+    assert track(database, request(1), request(1, kind="image")) == Stored(new=2)
+
+
+def test_a_new_project_is_due_at_once_and_keeps_what_the_caller_said(database: Database) -> None:
+    fields: dict[str, Any] = {"metadata": {"order": 7, "tags": ["a", None]}, "notify": {"*": ["celery:shop.ready"]}}
+    track(database, request(1, **fields))
+    new = project(database)
+    assert (new["state"], new["status"], new["account"]) == ("active", None, "default")
+    assert new["next_check_at"] == new["tracked_at"] == new["opened_at"]
+    assert (new["metadata"], new["notify"]) == (fields["metadata"], fields["notify"])
+
+
+def test_a_new_account_has_nothing_saved_up(database: Database) -> None:
+    track(database, request(1, account="studio"))
+    assert of(stored(database, Account), "name", "tokens", "paused_until") == [("studio", 0, None)]
+
+
+@pytest.mark.parametrize(("kind", "reason"), [("video", "estimate"), ("image", "charge"), ("audio", "charge")])
+def test_the_price_from_the_create_call_is_the_first_ledger_entry(
+    database: Database, kind: Kind, reason: Reason
+) -> None:
+    track(database, request(1, kind=kind, credits_charged=450))
+    (entry,) = stored(database, CreditAdjustment)
+    assert (entry["reason"], entry["amount"], entry["total"], entry["source"]) == (reason, 450, 450, "create")
+    assert (entry["sequence"], entry["observed_after"], entry["flagged"]) == (1, None, False)
+    assert_sound(database, ROUTES)
+
+
+@pytest.mark.parametrize(("price", "entries"), [(None, 0), (0, 1), (10**12, 1)])
+def test_no_price_makes_no_entry_and_a_price_of_nothing_makes_one(
+    database: Database, price: int | None, entries: int
+) -> None:
+    track(database, request(1, credits_charged=price))
+    assert len(stored(database, CreditAdjustment)) == entries
+    assert_sound(database, ROUTES)
+
+
+def test_a_known_project_stays_as_it_is(database: Database) -> None:
+    track(database, request(1, credits_charged=450))
+    answer(database, seen("rendering", 450))
+    before = project(database)
+    track(database, request(1, credits_charged=7, metadata={"other": True}))
+    assert project(database) == before
+
+
+def test_an_id_of_another_account_is_refused_and_the_rest_is_taken(database: Database) -> None:
+    track(database, 1)
+    other, good = request(1, account="studio"), request(2, account="studio")
+    outcome = track(database, other, good)
+    assert (outcome.new, outcome.known) == (1, 0)
+    assert outcome.refused == ((other, f"{name(1)} is tracked already, for account 'default'"),)
+    assert project(database)["account"] == "default"
+
+
+def test_an_id_for_two_accounts_in_one_request_is_taken_for_the_first(database: Database) -> None:
+    mine, other = request(1), request(1, account="studio")
+    outcome = track(database, mine, other, other)
+    assert (outcome.new, outcome.known) == (1, 0)
+    assert [refused for refused, _ in outcome.refused] == [other, other]
+
+
+@pytest.mark.parametrize("reason", GIVEN_UP)
+def test_a_project_that_was_given_up_is_opened_again(database: Database, reason: CloseReason) -> None:
+    track(database, 1)
+    answer(database, Trouble(Problem.NOT_FOUND, "none"))
+    with database.write() as connection:
+        untrack(connection, "video", [name(1)], "somebody", None)
+    change(database, close_reason=reason)
+    assert track(database, 1, 1) == Stored(known=1, reopened=1)
+    again = project(database)
+    assert (again["state"], again["close_reason"], again["closed_at"]) == ("active", None, None)
+    assert (again["missing_count"], again["missing_since"], again["failure_count"]) == (0, None, 0)
+    assert again["next_check_at"] == again["opened_at"] > again["tracked_at"]
+    assert sum(batch.size for batch in claim(database)) == 1
+
+
+@pytest.mark.parametrize("reason", ["settled", "deleted"])
+def test_a_project_that_came_to_its_end_stays_closed(database: Database, reason: CloseReason) -> None:
+    track(database, 1)
+    with database.write() as connection:
+        untrack(connection, None, None, "somebody", None)
+    change(database, close_reason=reason)
+    assert track(database, 1) == Stored(known=1)
+    assert project(database)["close_reason"] == reason
+
+
+def test_a_given_up_project_of_another_account_is_not_opened(database: Database) -> None:
+    track(database, 1)
+    with database.write() as connection:
+        untrack(connection, None, None, "somebody", None)
+    assert len(track(database, request(1, account="studio")).refused) == 1
+    assert project(database)["state"] == "closed"
+
+
+def test_a_project_that_ended_before_it_was_given_up_tells_no_second_end(database: Database) -> None:
+    track(database, 1)
+    answer(database, seen("complete", 300))
+    with database.write() as connection:
+        untrack(connection, None, None, "somebody", None)
+    track(database, 1)
+    answer(database, seen("complete", 300))
+    assert project(database)["state"] == "settling"
+    assert_sound(database, ROUTES)
+
+
+def test_opening_again_during_a_check_takes_nothing_from_it(database: Database) -> None:
+    track(database, 1)
+    with database.write() as connection:
+        untrack(connection, None, None, "somebody", None)
+    track(database, 1)
+    lease = hold(database)
+    track(database, 1)
+    assert record(database, lease, seen("rendering")).checked == 1
+
+
+def test_ten_thousand_at_once(database: Database) -> None:
+    many = [request(number, credits_charged=number % 3 or None) for number in range(10_000)]
+    assert track(database, *many) == Stored(new=10_000)
+    assert track(database, *many) == Stored(known=10_000)
+    with database.write() as connection:
+        assert len(untrack(connection, None, None, "somebody", None)) == 10_000
+    assert track(database, *many) == Stored(reopened=10_000)
+    assert sum(batch.size for batch in claim(database, PLENTY, max_in_flight=20_000)) == PLENTY.bucket
+
+
+def test_nothing_is_stored_when_the_transaction_fails(database: Database) -> None:
+    def store_and_fail() -> None:
+        with database.write() as connection:
+            store_requests(connection, [request(1, credits_charged=450)])
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store_and_fail()
+    assert stored(database, TrackedProject) == stored(database, CreditAdjustment) == stored(database, Account) == []
+
+
+def test_rejections_are_kept_whatever_they_hold(database: Database) -> None:
+    with database.write() as connection:
+        store_rejections(connection, [("nul \x00, half a pair \ud800", "no sense"), ("x" * 10_000, "too long")])
+    first, second = stored(database, RejectedRequest)
+    assert (first["request"], first["reason"]) == ("nul \ufffd, half a pair ?", "no sense")
+    assert len(second["request"]) == 4000

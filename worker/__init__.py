@@ -1,0 +1,1 @@
+"""Renderwatch: tracks Magic Hour projects to the end."""

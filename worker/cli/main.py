@@ -1,0 +1,55 @@
+"""The command itself: its subcommands, and one line for every error that a user can make."""
+
+from importlib.metadata import version
+
+import click
+
+from worker.cli import credits_, doctor, history, list_, migrate, operate, show, simulate, track, up, watch
+from worker.cli.completion import completion
+from worker.embedded.broker import BrokerInUseError, BrokerUnavailableError
+from worker.settings import SettingsError
+from worker.store.engine import DatabaseError, StoreUnavailableError
+
+_USER_ERRORS = (SettingsError, DatabaseError, StoreUnavailableError, BrokerInUseError, BrokerUnavailableError)
+
+
+class _Commands(click.Group):
+    """A group whose commands may raise the errors of the layers below."""
+
+    def invoke(self, context: click.Context) -> object:
+        try:
+            return super().invoke(context)
+        except StoreUnavailableError as error:
+            raise click.ClickException(f"database unavailable: {error}; renderwatch doctor tells more") from None
+        except _USER_ERRORS as error:
+            raise click.ClickException(str(error)) from None
+        except BrokenPipeError:
+            raise click.exceptions.Exit(0) from None  # whoever read our output has seen enough
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("renderwatch"), prog_name="renderwatch")
+def main() -> None:
+    """Track Magic Hour projects to the end: every status, every credit, and news for whoever must know.
+
+    Start with `renderwatch up`. Settings come from the environment and renderwatch.toml; `renderwatch doctor` checks
+    everything and says how to fix what is wrong.
+    """
+
+
+for command in (
+    up.up,
+    track.track,
+    operate.untrack,
+    operate.recheck,
+    show.show,
+    list_.list_,
+    watch.watch,
+    history.history,
+    credits_.credits_,
+    migrate.migrate,
+    simulate.simulate,
+    doctor.doctor,
+    completion,
+):
+    main.add_command(command)

@@ -1,0 +1,1 @@
+"""The destinations: how a stored piece of news leaves the house."""

@@ -1,0 +1,1 @@
+"""The broker that `renderwatch up` brings along, for machines that have none."""

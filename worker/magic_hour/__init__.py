@@ -1,0 +1,1 @@
+"""The remote API: asking for one project, and reading the answer."""

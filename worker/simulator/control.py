@@ -1,0 +1,69 @@
+"""The control surface under /_simulator, for tests and demos: create many, look up the truth, read the counters."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from worker.simulator.api import refusal
+from worker.simulator.projects import SimulatorFullError
+from worker.simulator.simulation import Simulation
+
+PAGE = 1000
+MOST_AT_ONCE = 10_000
+
+
+class Control:
+    """The endpoints that the real API does not have."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        """Work on this state."""
+        self._simulation = simulation
+
+    def routes(self) -> list[Route]:
+        """Return the routes."""
+        return [
+            Route("/healthz", self.health, methods=["GET"]),
+            Route("/_simulator/projects", self.records, methods=["GET"]),
+            Route("/_simulator/projects", self.create, methods=["POST"]),
+            Route("/_simulator/stats", self.stats, methods=["GET"]),
+        ]
+
+    async def health(self, _request: Request) -> Response:
+        """Answer as soon as anything is answered."""
+        return JSONResponse({"status": "ok"})
+
+    async def records(self, request: Request) -> Response:
+        """Return a page of true stories; `next` is the `after` of the following page, null on the last one."""
+        after = request.query_params.get("after", "0")
+        if not (after.isascii() and after.isdigit()):
+            return refusal(400, f"after must be the number of a project, not {after}")
+        # One more than a page tells whether another page follows.
+        records = self._simulation.record(int(after), PAGE + 1)
+        page = records[:PAGE]
+        return JSONResponse({"projects": page, "next": page[-1]["number"] if len(records) > PAGE else None})
+
+    async def create(self, request: Request) -> Response:
+        """Create `count` projects, of one create endpoint if its `path` is given, and list them."""
+        try:
+            body = await request.json()
+            count, path = body["count"], body.get("path")
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return refusal(400, 'the body must be JSON like {"count": 100, "path": "/v1/image-to-video"}')
+        if type(count) is not int or not 1 <= count <= MOST_AT_ONCE:
+            return refusal(400, f"count must be a whole number from 1 to {MOST_AT_ONCE}")
+        try:
+            projects = self._simulation.create(count, path)
+        except ValueError as error:
+            return refusal(400, str(error))
+        except SimulatorFullError:
+            return refusal(503, f"no room for {count} more projects: too many have not settled yet")
+        return JSONResponse(
+            [
+                {"id": p.id, "kind": p.endpoint.kind, "credits_charged": p.life.moments[0].credits_charged}
+                for p in projects
+            ]
+        )
+
+    async def stats(self, _request: Request) -> Response:
+        """Return how often the API answered with which status."""
+        return JSONResponse(self._simulation.stats())

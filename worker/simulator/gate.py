@@ -1,0 +1,38 @@
+"""What every request to the API passes first: the key check and the count of the answers."""
+
+from collections import Counter
+from collections.abc import Collection
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+UNAUTHORIZED = JSONResponse({"message": "Unauthorized"}, status_code=401)
+
+
+class Gate:
+    """ASGI middleware around the vendor's paths; the simulator's own paths need no key and are not counted."""
+
+    def __init__(self, app: ASGIApp, api_keys: Collection[str] | None, answers: Counter[int]) -> None:
+        """Let the given keys in, or any key for None, and count into `answers` by status."""
+        self._app = app
+        self._api_keys = api_keys
+        self._answers = answers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 401, or pass the request on."""
+        if scope["type"] != "http" or not scope["path"].startswith("/v1/"):
+            await self._app(scope, receive, send)
+            return
+
+        async def count(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._answers[message["status"]] += 1
+            await send(message)
+
+        await (self._app if self._admits(scope) else UNAUTHORIZED)(scope, receive, count)
+
+    def _admits(self, scope: Scope) -> bool:
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+        scheme, _, key = header.partition(" ")
+        key = key.strip()
+        return scheme.lower() == "bearer" and bool(key) and (self._api_keys is None or key in self._api_keys)

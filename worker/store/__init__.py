@@ -1,0 +1,1 @@
+"""SQL: what is stored, and the few transactions that store it."""

@@ -1,0 +1,53 @@
+"""The accounts and their request allowance."""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from worker.domain.allowance import Allowance
+from worker.store.models import Account
+
+_FIELDS: Final = tuple(field.name for field in fields(Allowance))
+
+
+def insert_ignoring(connection: Connection, table: Any) -> Any:  # noqa: ANN401  the two dialects share no type
+    """Return an INSERT that skips rows which exist already."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    return dialect.insert(table).on_conflict_do_nothing()
+
+
+def ensure_accounts(connection: Connection, names: Iterable[str], now: datetime) -> None:
+    """Make the rows of accounts that are new: they start with nothing saved up."""
+    rows = [{"name": name, "tokens": 0.0, "refilled_at": now} for name in sorted(set(names))]
+    if rows:
+        connection.execute(insert_ignoring(connection, Account), rows)
+
+
+def _allowance(row: RowMapping) -> Allowance:
+    return Allowance(**{name: row[name] for name in _FIELDS})
+
+
+def lock_free_allowances(connection: Connection) -> dict[str, Allowance]:
+    """Lock all accounts that nobody else has locked, and return their allowances.
+
+    The lock is one that storing new projects of an account, which only refer to it, does not wait for or look like.
+    """
+    statement = select(Account).order_by(Account.name).with_for_update(skip_locked=True, key_share=True)
+    return {row["name"]: _allowance(row) for row in connection.execute(statement).mappings()}
+
+
+def read_allowance(connection: Connection, account: str, *, lock: bool) -> Allowance:
+    """Return one account's allowance."""
+    statement = select(Account).where(Account.name == account)
+    row = connection.execute(statement.with_for_update(key_share=True) if lock else statement).mappings().one()
+    return _allowance(row)
+
+
+def save_allowance(connection: Connection, account: str, allowance: Allowance) -> None:
+    """Write an allowance back."""
+    values = {name: getattr(allowance, name) for name in _FIELDS}
+    connection.execute(update(Account).where(Account.name == account).values(values))

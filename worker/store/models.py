@@ -1,0 +1,286 @@
+"""The tables. Remote enumerations are open text; our own are closed by CHECK constraints."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from worker.domain.ledger import REASONS
+from worker.domain.status import CLOSE_REASONS, KINDS, SOURCES, STATES
+from worker.store.types import BigId, Document, UtcDateTime
+
+
+def _one_of(column: str, values: Iterable[str]) -> str:
+    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+class Base(DeclarativeBase):
+    """Names for all constraints, so that migrations can speak of them on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: Document, list[Any]: Document}  # noqa: RUF012  as SQLAlchemy wants it
+
+
+class Account(Base):
+    """A Magic Hour account: its name and its request allowance. Its key is in the settings only."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (CheckConstraint("rate_factor > 0 AND rate_factor <= 1", name="rate_factor"),)
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    tokens: Mapped[float]
+    refilled_at: Mapped[datetime]
+    rate_factor: Mapped[float] = mapped_column(default=1.0)
+    paused_until: Mapped[datetime | None]
+    pause_reason: Mapped[str | None] = mapped_column(String(40))
+    failure_streak: Mapped[int] = mapped_column(default=0)
+
+
+class TrackedProject(Base):
+    """A project we follow."""
+
+    __tablename__ = "tracked_projects"
+    __table_args__ = (
+        UniqueConstraint("kind", "project_id"),
+        CheckConstraint(_one_of("kind", KINDS), name="kind"),
+        CheckConstraint(_one_of("state", STATES), name="state"),
+        CheckConstraint(_one_of("close_reason", CLOSE_REASONS), name="close_reason"),
+        CheckConstraint(
+            "(state = 'closed') = (close_reason IS NOT NULL) AND (state = 'closed') = (closed_at IS NOT NULL)",
+            name="closed_for_a_reason",
+        ),
+        CheckConstraint("state = 'closed' OR next_check_at IS NOT NULL", name="open_is_scheduled"),
+        CheckConstraint(
+            "(lease_token IS NULL) = (leased_until IS NULL) AND (lease_token IS NULL) = (claimed_at IS NULL)",
+            name="lease",
+        ),
+        CheckConstraint("(credits_charged IS NULL) = (adjustment_count = 0)", name="credits_have_a_ledger"),
+        CheckConstraint("(status IS NULL) = (transition_count = 0)", name="status_has_a_history"),
+        Index(
+            "ix_tracked_projects_due",
+            "account",
+            "next_check_at",
+            sqlite_where=text("next_check_at IS NOT NULL"),
+            postgresql_where=text("next_check_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_tracked_projects_lease_token",
+            "lease_token",
+            sqlite_where=text("lease_token IS NOT NULL"),
+            postgresql_where=text("lease_token IS NOT NULL"),
+        ),
+        Index("ix_tracked_projects_state", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(5))
+    project_id: Mapped[str] = mapped_column(String(64))
+    account: Mapped[str] = mapped_column(String(63), ForeignKey("accounts.name"))
+    state: Mapped[str] = mapped_column(String(8), default="active")
+    close_reason: Mapped[str | None] = mapped_column(String(9))
+    status: Mapped[str | None] = mapped_column(String(200))
+    credits_charged: Mapped[int | None] = mapped_column(BigInteger)
+    error_code: Mapped[str | None] = mapped_column(String(200))
+    error_message: Mapped[str | None] = mapped_column(Text)
+    type: Mapped[str | None] = mapped_column(Text)
+    name: Mapped[str | None] = mapped_column(Text)
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    fps: Mapped[float | None]
+    downloads: Mapped[list[Any]] = mapped_column(default=list)
+    # "metadata" is a name that SQLAlchemy keeps for itself.
+    caller_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
+    notify: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    created_at: Mapped[datetime | None]
+    tracked_at: Mapped[datetime]
+    opened_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    stalled_at: Mapped[datetime | None]
+    settling_since: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    last_observed_at: Mapped[datetime | None]
+    missing_since: Mapped[datetime | None]
+
+    next_check_at: Mapped[datetime | None]
+    lease_token: Mapped[str | None] = mapped_column(String(36))
+    leased_until: Mapped[datetime | None]
+    claimed_at: Mapped[datetime | None]
+    hinted_at: Mapped[datetime | None]
+
+    check_count: Mapped[int] = mapped_column(default=0)
+    failure_count: Mapped[int] = mapped_column(default=0)
+    last_problem: Mapped[str | None] = mapped_column(String(40))
+    missing_count: Mapped[int] = mapped_column(default=0)
+    transition_count: Mapped[int] = mapped_column(default=0)
+    adjustment_count: Mapped[int] = mapped_column(default=0)
+    event_count: Mapped[int] = mapped_column(default=0)
+    closing_count: Mapped[int] = mapped_column(default=0)
+
+
+class StatusTransition(Base):
+    """One observed change of status. It happened after ``observed_after`` and not later than ``observed_at``."""
+
+    __tablename__ = "status_transitions"
+    __table_args__ = (
+        UniqueConstraint("tracked_project_id", "sequence"),
+        CheckConstraint("sequence >= 1", name="sequence"),
+        CheckConstraint("from_status IS NULL OR from_status <> to_status", name="changes"),
+        CheckConstraint("(sequence = 1) = (from_status IS NULL)", name="first_sight"),
+        CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
+        CheckConstraint(_one_of("source", SOURCES), name="source"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tracked_project_id: Mapped[int] = mapped_column(BigId, ForeignKey("tracked_projects.id"))
+    sequence: Mapped[int]
+    from_status: Mapped[str | None] = mapped_column(String(200))
+    to_status: Mapped[str] = mapped_column(String(200))
+    observed_at: Mapped[datetime]
+    observed_after: Mapped[datetime | None]
+    source: Mapped[str] = mapped_column(String(6))
+
+
+class CreditAdjustment(Base):
+    """One entry of the credit ledger: a signed amount, and the total after it."""
+
+    __tablename__ = "credit_adjustments"
+    __table_args__ = (
+        UniqueConstraint("tracked_project_id", "sequence"),
+        CheckConstraint("sequence >= 1", name="sequence"),
+        CheckConstraint(_one_of("reason", REASONS), name="reason"),
+        CheckConstraint(_one_of("source", SOURCES), name="source"),
+        CheckConstraint("CASE WHEN sequence = 1 THEN amount = total ELSE amount <> 0 END", name="amount"),
+        CheckConstraint("reason <> 'refund' OR amount < 0", name="refund_is_negative"),
+        CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
+        CheckConstraint("corrects IS NULL OR corrects < sequence", name="corrects_an_earlier_one"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tracked_project_id: Mapped[int] = mapped_column(BigId, ForeignKey("tracked_projects.id"))
+    sequence: Mapped[int]
+    reason: Mapped[str] = mapped_column(String(10))
+    amount: Mapped[int] = mapped_column(BigInteger)
+    total: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[str | None] = mapped_column(String(200))
+    observed_at: Mapped[datetime]
+    observed_after: Mapped[datetime | None]
+    source: Mapped[str] = mapped_column(String(6))
+    corrects: Mapped[int | None]
+    flagged: Mapped[bool] = mapped_column(default=False, server_default=false())
+
+
+class Event(Base):
+    """One piece of news about a project, stored with the change that caused it."""
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("tracked_project_id", "dedup_key"),
+        UniqueConstraint("tracked_project_id", "sequence"),
+        Index("ix_events_created_at", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    tracked_project_id: Mapped[int] = mapped_column(BigId, ForeignKey("tracked_projects.id"))
+    sequence: Mapped[int]
+    type: Mapped[str] = mapped_column(String(40))
+    dedup_key: Mapped[str] = mapped_column(String(60))
+    payload: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
+class Delivery(Base):
+    """One event on its way to one destination."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("event_id", "destination"),
+        CheckConstraint("state IN ('pending', 'sent', 'dead')", name="state"),
+        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
+        Index(
+            "ix_deliveries_pending",
+            "next_attempt_at",
+            sqlite_where=text("state = 'pending'"),
+            postgresql_where=text("state = 'pending'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    event_id: Mapped[str] = mapped_column(String(36), ForeignKey("events.id"))
+    destination: Mapped[str] = mapped_column(String(300))
+    state: Mapped[str] = mapped_column(String(7), default="pending")
+    attempts: Mapped[int] = mapped_column(default=0)
+    next_attempt_at: Mapped[datetime]
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    last_error: Mapped[str | None] = mapped_column(Text)
+
+
+class RenderDuration(Base):
+    """What was learned about one span of ages of a type: how many renders ended in it, out of how much time at risk."""
+
+    __tablename__ = "render_durations"
+
+    kind: Mapped[str] = mapped_column(String(5), primary_key=True)
+    type: Mapped[str] = mapped_column(String(200), primary_key=True)
+    age_from: Mapped[float] = mapped_column(primary_key=True)
+    age_to: Mapped[float]
+    ended: Mapped[float]
+    seconds_at_risk: Mapped[float]
+    learned_at: Mapped[datetime]
+
+
+class RejectedRequest(Base):
+    """A tracking request that could not be understood, kept for a person to see."""
+
+    __tablename__ = "rejected_requests"
+    __table_args__ = (Index("ix_rejected_requests_rejected_at", "rejected_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    request: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    rejected_at: Mapped[datetime]
+
+
+class OperatorAction(Base):
+    """Something a person or a program did to a project, and why."""
+
+    __tablename__ = "operator_actions"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    actor: Mapped[str] = mapped_column(String(200))
+    action: Mapped[str] = mapped_column(String(40))
+    tracked_project_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("tracked_projects.id"))
+    reason: Mapped[str | None] = mapped_column(Text)
+    acted_at: Mapped[datetime]
+
+
+class Heartbeat(Base):
+    """When a recurring job last ran. Health checks and alerts look at ``dispatch``."""
+
+    __tablename__ = "heartbeats"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    beat_at: Mapped[datetime]

@@ -1,0 +1,126 @@
+"""Recording the answers of a batch: one transaction, and only for rows whose lease is still ours."""
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
+
+from worker.domain.allowance import learn
+from worker.domain.observation import Answer, Observation, Problem, Trouble
+from worker.domain.observe import observe
+from worker.domain.schedule import Plan
+from worker.domain.status import Source
+from worker.domain.trouble import endure
+from worker.store.accounts import read_allowance, save_allowance
+from worker.store.engine import clock
+from worker.store.models import TrackedProject
+from worker.store.news import Change, Routes, store_changes
+from worker.store.rows import to_project, to_values
+
+_PROJECTS: Final[Any] = TrackedProject.__table__
+_NOT_SENT: Final = Trouble(Problem.NOT_SENT, "the lease ended before this request was sent")
+# Jitter only spreads load; nobody gains from guessing it.
+_jitter = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a batch came to: projects answered for, changed and no longer ours; deliveries ready to be sent."""
+
+    checked: int = 0
+    changed: int = 0
+    lost: int = 0
+    deliveries: int = 0
+    problems: Mapping[Problem, int] = field(default_factory=dict)
+
+
+def record_batch(
+    connection: Connection, token: str, account: str, answers: Mapping[int, Answer], plan: Plan, routes: Routes
+) -> Recorded:
+    """Store what the answers (by tracked project) change, and end the lease. The caller's transaction holds it all."""
+    mine = select(_PROJECTS).where(_PROJECTS.c.lease_token == token).order_by(_PROJECTS.c.id)
+    rows = connection.execute(mine.with_for_update(key_share=True)).mappings().all()
+    now = clock(connection)
+    changes = [_judge(row, answers.get(row["id"], _NOT_SENT), now, plan) for row in rows]
+    _update(connection, rows, changes, answers, now)
+    deliveries = store_changes(connection, [change for change in changes if change.outcome.changed], routes)
+    given = [answers[row["id"]] for row in rows if row["id"] in answers]
+    problems = Counter(answer.problem for answer in given if isinstance(answer, Trouble))
+    _learn(connection, account, given, problems, now)
+    return Recorded(
+        checked=len(given),
+        changed=sum(change.outcome.changed for change in changes),
+        lost=len(answers) - len(given),
+        deliveries=deliveries,
+        problems=problems,
+    )
+
+
+def _judge(row: RowMapping, answer: Answer, now: datetime, plan: Plan) -> Change:
+    before = to_project(row)
+    # A database whose clock was set back must not turn history around.
+    moment = max(now, before.last_observed_at or now)
+    if isinstance(answer, Observation):
+        outcome = observe(before, answer, moment, plan)
+    else:
+        outcome = endure(before, answer, moment, plan, _jitter())
+    hinted = row["hinted_at"] is not None and row["hinted_at"] <= row["claimed_at"]
+    source: Source = "hint" if hinted else "settle" if before.state == "settling" else "poll"
+    return Change(row["id"], before, outcome, row["notify"], moment, source)
+
+
+def _update(
+    connection: Connection,
+    rows: Sequence[RowMapping],
+    changes: Sequence[Change],
+    answers: Mapping[int, Answer],
+    now: datetime,
+) -> None:
+    """Write each row's new values: rows in which the same columns change go together in one statement."""
+    groups: defaultdict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
+    for row, change in zip(rows, changes, strict=True):
+        answered = row["id"] in answers
+        values = _new_values(row, change, now) if answered else {"next_check_at": now}
+        groups[frozenset(values)].append({f"_{name}": value for name, value in values.items()} | {"_row": row["id"]})
+    for names, parameters in groups.items():
+        statement = (
+            update(_PROJECTS)
+            .where(_PROJECTS.c.id == bindparam("_row"))
+            .values({name: bindparam(f"_{name}", type_=_PROJECTS.c[name].type) for name in sorted(names)})
+            .values(lease_token=None, leased_until=None, claimed_at=None)
+        )
+        connection.execute(statement, parameters)
+
+
+def _new_values(row: RowMapping, change: Change, now: datetime) -> dict[str, Any]:
+    old, new = to_values(change.before), to_values(change.outcome.project)
+    values = {name: value for name, value in new.items() if value != old[name]}
+    hinted_meanwhile = row["hinted_at"] is not None and row["hinted_at"] > row["claimed_at"]
+    if hinted_meanwhile:
+        values["next_check_at"] = now
+    else:
+        gap = change.outcome.next_check_in
+        values["next_check_at"] = None if gap is None else now + timedelta(seconds=gap)
+        values["hinted_at"] = None
+    values["check_count"] = row["check_count"] + 1
+    return values
+
+
+def _learn(
+    connection: Connection, account: str, answers: Sequence[Answer], problems: Counter[Problem], now: datetime
+) -> None:
+    """Let the account's allowance follow from the answers; in quiet times nothing is locked or written."""
+    allowance = read_allowance(connection, account, lock=False)
+    troubled = allowance.paused_until is not None or allowance.failure_streak > 0
+    if not problems and not troubled:
+        return
+    pauses = [answer.retry_after for answer in answers if isinstance(answer, Trouble) and answer.retry_after]
+    successes = len(answers) - problems.total()
+    allowance = read_allowance(connection, account, lock=True)
+    learned = learn(allowance, problems, successes + problems[Problem.NOT_FOUND], now, max(pauses, default=None))
+    if learned != allowance:
+        save_allowance(connection, account, learned)

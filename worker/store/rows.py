@@ -1,0 +1,61 @@
+"""Between a stored row and the project that the rules know."""
+
+from typing import Any, Final
+
+from sqlalchemy import RowMapping
+
+from worker.domain.observation import Download, ProjectError
+from worker.domain.project import Project
+
+# Fields that are a column of the same name.
+_SAME: Final = (
+    "state",
+    "close_reason",
+    "closed_at",
+    "status",
+    "credits_charged",
+    "type",
+    "name",
+    "width",
+    "height",
+    "fps",
+    "created_at",
+    "opened_at",
+    "started_at",
+    "finished_at",
+    "stalled_at",
+    "last_observed_at",
+    "missing_since",
+    "missing_count",
+    "failure_count",
+    "last_problem",
+    "settling_since",
+    "transition_count",
+    "adjustment_count",
+    "event_count",
+    "closing_count",
+)
+
+
+def to_project(values: RowMapping) -> Project:
+    """Return the project of a row of tracked_projects with all its columns."""
+    return Project(
+        kind=values["kind"],
+        project_id=values["project_id"],
+        account=values["account"],
+        error=ProjectError(values["error_code"], values["error_message"]) if values["error_code"] is not None else None,
+        downloads=tuple(Download(item["url"], item["expires_at"]) for item in values["downloads"]),
+        metadata=values["metadata"],
+        **{name: values[name] for name in _SAME},
+    )
+
+
+def to_values(project: Project) -> dict[str, Any]:
+    """Return the column values of a project, without those that never change."""
+    error = project.error
+    return {
+        **{name: getattr(project, name) for name in _SAME},
+        "error_code": error.code if error else None,
+        "error_message": error.message if error else None,
+        "downloads": [{"url": item.url, "expires_at": item.expires_at} for item in project.downloads],
+    }

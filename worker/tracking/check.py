@@ -1,0 +1,64 @@
+"""Check: ask the API for every project of a batch at the same time, and record the answers together."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from worker.domain.observation import Answer, Problem, Trouble
+from worker.magic_hour.client import MagicHourClient
+from worker.settings import Settings
+from worker.store.claims import Claim, Lease, begin_batch
+from worker.store.engine import Database
+from worker.store.recording import Recorded, record_batch
+
+
+class Clients:
+    """One client for each account, made when first needed and kept for its open connections."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Remember the settings; nothing is connected yet."""
+        self._settings = settings
+        self._clients: dict[str, MagicHourClient] = {}
+
+    def of(self, account: str) -> MagicHourClient | None:
+        """Return the client of an account, or None when the settings have no key for it."""
+        if account not in self._clients and account in self._settings.accounts:
+            self._clients[account] = MagicHourClient(
+                self._settings.magic_hour_base_url,
+                self._settings.accounts[account].get_secret_value(),
+                timeout=self._settings.request_timeout,
+                connections=self._settings.check_concurrency,
+            )
+        return self._clients.get(account)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for client in self._clients.values():
+            client.close()
+        self._clients.clear()
+
+
+def check(database: Database, settings: Settings, clients: Clients, token: str) -> Recorded | None:
+    """Check one batch. Returns None when its lease is over or somebody else has it: then nothing is asked."""
+    with database.write() as connection:
+        lease = begin_batch(connection, token)
+    if lease is None:
+        return None
+    answers = _ask(clients.of(lease.account), lease, settings)
+    with database.write() as connection:
+        return record_batch(connection, lease.token, lease.account, answers, settings.plan, settings.routes)
+
+
+def _ask(client: MagicHourClient | None, lease: Lease, settings: Settings) -> dict[int, Answer]:
+    if client is None:
+        missing = Trouble(Problem.UNAUTHORIZED, f"account {lease.account!r} has no API key in the settings")
+        return {claim.id: missing for claim in lease.claims}
+    # No request starts that could outlive the lease; what was not asked comes due again at once.
+    latest_start = time.monotonic() + lease.seconds_left - settings.request_timeout
+
+    def ask(claim: Claim) -> tuple[int, Answer] | None:
+        if time.monotonic() > latest_start:
+            return None
+        return claim.id, client.get_project(claim.kind, claim.project_id)
+
+    with ThreadPoolExecutor(min(settings.check_concurrency, len(lease.claims)), "check") as pool:
+        return dict(filter(None, pool.map(ask, lease.claims)))
