@@ -7,8 +7,8 @@ from sqlalchemy import update
 
 from tests.store.world import answer, of, pass_time, record, seen, stored, track
 from tests.store.world import hold as hold_project
-from worker.domain.observation import Trouble
 from worker.domain.observation import Problem as ApiProblem
+from worker.domain.observation import Trouble
 from worker.store.deliveries import DueDelivery, claim_deliveries, mark_failed, mark_sent
 from worker.store.engine import Database
 from worker.store.models import Delivery, Event
