@@ -246,16 +246,18 @@ def test_the_number_of_deliveries_is_told(database: Database) -> None:
 @pytest.mark.parametrize(
     ("problem", "reason"),
     [
-        (Problem.UNAUTHORIZED, "unauthorized"),
-        (Problem.PAYMENT_REQUIRED, "payment_required"),
         (Problem.RATE_LIMITED, "rate_limited"),
+        (Problem.UNAUTHORIZED, None),
+        (Problem.PAYMENT_REQUIRED, None),
         (Problem.NOT_FOUND, None),
         (Problem.BAD_ANSWER, None),
         (Problem.REFUSED, None),
         (Problem.UNAVAILABLE, None),
     ],
 )
-def test_some_problems_are_the_accounts_and_pause_it(database: Database, problem: Problem, reason: str | None) -> None:
+def test_beside_a_good_answer_a_problem_is_the_projects(
+    database: Database, problem: Problem, reason: str | None
+) -> None:
     track(database, 1, 2)
     lease = hold(database)
     first, second = (held.id for held in lease.claims)
@@ -263,6 +265,15 @@ def test_some_problems_are_the_accounts_and_pause_it(database: Database, problem
     (account,) = stored(database, Account)
     assert (account["pause_reason"], account["paused_until"] is not None) == (reason, reason is not None)
     assert project(database)["last_problem"] == problem
+
+
+@pytest.mark.parametrize("problem", [Problem.UNAUTHORIZED, Problem.PAYMENT_REQUIRED, Problem.RATE_LIMITED])
+def test_some_problems_are_the_accounts_and_pause_it(database: Database, problem: Problem) -> None:
+    track(database, 1, 2)
+    record(database, hold(database), Trouble(problem, "trouble"))
+    (account,) = stored(database, Account)
+    assert account["pause_reason"] == problem
+    assert account["paused_until"] is not None
 
 
 def test_an_api_that_is_down_opens_the_circuit(database: Database) -> None:
