@@ -145,13 +145,17 @@ def test_answers_about_projects_of_others_are_lost(database: Database) -> None:
     assert stored(database, StatusTransition) == []
 
 
-def test_a_change_tells_when_the_old_state_was_still_seen(database: Database) -> None:
+def test_a_change_tells_when_the_old_status_was_still_true(database: Database) -> None:
+    """An answer was given at some time between sending the request and recording it: the earlier one is certain."""
     track(database, 1)
-    answer(database, seen("queued"))
-    first = project(database)["last_observed_at"]
+    lease = hold(database)
+    asked_at = project(database)["claimed_at"]
+    pass_time(database, 5)  # a slow answer
+    record(database, lease, seen("queued"))
     answer(database, seen("rendering"))
-    second = project(database)["last_observed_at"]
-    assert of(stored(database, StatusTransition), "observed_after", "observed_at") == [(None, first), (first, second)]
+    first, second = stored(database, StatusTransition)
+    assert first["observed_after"] is None
+    assert second["observed_after"] == asked_at - timedelta(seconds=5) < first["observed_at"] < second["observed_at"]
 
 
 def test_a_clock_that_was_set_back_turns_no_history_around(database: Database) -> None:

@@ -23,8 +23,6 @@ class _Commands(click.Group):
             raise click.ClickException(f"database unavailable: {error}; renderwatch doctor tells more") from None
         except _USER_ERRORS as error:
             raise click.ClickException(str(error)) from None
-        except BrokenPipeError:
-            raise click.exceptions.Exit(0) from None  # whoever read our output has seen enough
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

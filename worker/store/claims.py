@@ -133,6 +133,7 @@ def begin_batch(connection: Connection, token: str) -> Lease | None:
     if left <= 0:
         return None
     mine = new_token()
-    connection.execute(update(TrackedProject).where(TrackedProject.lease_token == token).values(lease_token=mine))
+    begun = update(TrackedProject).where(TrackedProject.lease_token == token)
+    connection.execute(begun.values(lease_token=mine, claimed_at=now))
     claims = tuple(Claim(row.id, row.kind, row.project_id) for row in rows)
     return Lease(mine, rows[0].account, left, claims)

@@ -35,7 +35,7 @@ def make_engine(url: str) -> Engine:
         raise DatabaseError("DATABASE_URL is no database URL; write sqlite:///path or postgresql://…") from None
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
-        raise DatabaseError(f"{backend} is not supported; use SQLite or PostgreSQL")
+        raise DatabaseError(f"DATABASE_URL: {backend} is not supported; use SQLite or PostgreSQL")
     # Whatever driver the URL names, there is one that we bring along.
     parsed = parsed.set(drivername=_DRIVERS[backend])
     return _sqlite(parsed) if backend == "sqlite" else _postgresql(parsed)

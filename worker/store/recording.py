@@ -3,7 +3,7 @@
 import random
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,6 +12,8 @@ from sqlalchemy import Connection, RowMapping, bindparam, select, update
 from worker.domain.allowance import learn
 from worker.domain.observation import Answer, Observation, Problem, Trouble
 from worker.domain.observe import observe
+from worker.domain.outcome import Outcome
+from worker.domain.project import Project
 from worker.domain.schedule import Plan
 from worker.domain.status import Source
 from worker.domain.trouble import endure
@@ -65,12 +67,18 @@ def _judge(row: RowMapping, answer: Answer, now: datetime, plan: Plan) -> Change
     # A database whose clock was set back must not turn history around.
     moment = max(now, before.last_observed_at or now)
     if isinstance(answer, Observation):
-        outcome = observe(before, answer, moment, plan)
+        outcome = _as_of(row["claimed_at"], before, observe(before, answer, moment, plan))
     else:
         outcome = endure(before, answer, moment, plan, _jitter())
     hinted = row["hinted_at"] is not None and row["hinted_at"] <= row["claimed_at"]
     source: Source = "hint" if hinted else "settle" if before.state == "settling" else "poll"
     return Change(row["id"], before, outcome, row["notify"], moment, source)
+
+
+def _as_of(asked_at: datetime, before: Project, outcome: Outcome) -> Outcome:
+    """Date what was seen to before the request was sent: a later change cannot have happened earlier than that."""
+    seen_at = max(asked_at, before.last_observed_at or asked_at)
+    return replace(outcome, project=replace(outcome.project, last_observed_at=seen_at))
 
 
 def _update(
