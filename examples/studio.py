@@ -12,4 +12,5 @@ app.conf.task_ignore_result = True
 @app.task(name="studio.on_render")
 def on_render(event: dict) -> None:
     # event["id"] stays the same if an event is ever delivered twice.
-    print(event["type"], event["project_id"], event["credits_after"], "order", event["metadata"].get("order"))
+    order = event["metadata"].get("order")
+    print(f"{event['type']} {event['project_id']}: {event['credits_after']} credits, order {order}")

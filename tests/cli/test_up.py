@@ -1,0 +1,145 @@
+"""``renderwatch up``: the newcomer's first minute, as a process of its own."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ROOT, wait_for
+from tests.support.services import Broker
+
+UP = [sys.executable, "-c", "from worker.cli.main import main; main(prog_name='renderwatch')", "up"]
+ENDINGS = ("complete (settled)", "error (settled)", "canceled (settled)")
+
+
+def environment(folder: Path, **more: str) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
+
+
+class Up:
+    """A running ``renderwatch up`` whose output is a file."""
+
+    def __init__(self, folder: Path, **more: str) -> None:
+        self.path = folder / f"up-{time.monotonic_ns()}.txt"
+        with self.path.open("w") as output:
+            self.process = subprocess.Popen(
+                UP, cwd=folder, env=environment(folder, **more), stdout=output, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def output(self) -> str:
+        return self.path.read_text(errors="replace")
+
+    def says(self, text: str, timeout: float = 60) -> None:
+        wait_for(lambda: text in self.output or self.process.poll() is not None, timeout, f"up says {text!r}")
+        assert text in self.output, self.output
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def running_in(folder: Path) -> list[str]:
+    """All processes that work in a folder, or know of it."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if (process / "cwd").readlink() == folder or str(folder) in command:
+                found.append(command)
+        except OSError:
+            continue  # it has just ended
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A newcomer's folder, in which nothing runs any more afterwards."""
+    yield tmp_path
+    wait_for(lambda: not running_in(tmp_path), 30, "nothing runs in the folder", lambda: running_in(tmp_path))
+
+
+def test_a_newcomer_sees_every_ending_and_the_news(folder: Path) -> None:
+    up = Up(folder)
+    try:
+        up.says("this is a demo on a simulator")
+        up.says("created and tracked 12 projects")
+        for ending in ENDINGS:
+            up.says(ending, 150)
+        for news in ("project.completed", "project.failed", "project.canceled", "project.settled"):
+            up.says(f"downstream example task received: {news}")
+        again = subprocess.run(UP, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
+        assert again.returncode == 1
+        assert re.search(rf"process {up.process.pid}\b.*Stop it first, or choose", again.stderr)
+    finally:
+        code = up.stop()
+    assert code == 0
+    assert up.output.endswith("stopped\n")
+    assert "Traceback" not in up.output
+
+
+def test_a_second_evening_goes_on_in_the_same_folder(folder: Path) -> None:
+    first = Up(folder)
+    first.says("created and tracked 12 projects")
+    assert first.stop() == 0
+    second = Up(folder)
+    second.says("projects of an earlier demo are not followed any more")
+    second.says("created and tracked 12 projects")
+    assert second.stop() == 0
+
+
+def test_with_a_broker_and_a_key_of_ones_own_neither_is_made_up(
+    folder: Path, sqlite_url: str, redis_service: Broker
+) -> None:
+    up = Up(
+        folder,
+        CELERY_BROKER_URL=redis_service.url,
+        DATABASE_URL=sqlite_url,
+        MAGIC_HOUR_API_KEY="mhk_live_key-of-the-tests",
+        MAGIC_HOUR_BASE_URL="http://127.0.0.1:1",
+    )
+    up.says("hand over ids with: renderwatch track ID")
+    assert "broker: the one of CELERY_BROKER_URL" in up.output
+    assert "demo" not in up.output
+    assert not (folder / ".renderwatch" / "broker").exists()
+    assert up.stop() == 0
+
+
+def test_a_wrong_setting_is_one_line_and_nothing_starts(folder: Path) -> None:
+    up = Up(folder, RENDERWATCH_RAET="5")
+    assert up.process.wait(60) == 1
+    assert up.output == "Error: there is no setting RENDERWATCH_RAET; did you mean RENDERWATCH_RATE?\n"
+
+
+def test_in_a_terminal_it_is_live_and_ctrl_c_stops_everything(folder: Path) -> None:
+    process, terminal = pty.fork()
+    if process == 0:  # pragma: no cover  in the child
+        os.chdir(folder)
+        os.execve(UP[0], UP, environment(folder, TERM="xterm-256color", COLUMNS="110", LINES="40"))
+    screen = b""
+
+    def read_until(text: bytes, timeout: float = 60) -> None:
+        nonlocal screen
+        deadline = time.monotonic() + timeout
+        while text not in screen:
+            assert time.monotonic() < deadline, screen[-3000:].decode(errors="replace")
+            if select.select([terminal], [], [], 0.2)[0]:
+                screen += os.read(terminal, 65536)
+
+    try:
+        read_until(b"Ctrl-C stops everything")
+        read_until(b"12 projects")
+        os.write(terminal, b"\x03")
+        read_until(b"stopped\r\n")
+    finally:
+        _, status = os.waitpid(process, 0)
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
