@@ -22,26 +22,32 @@ capacities = st.integers(-5, 120)
 def test_who_wants_little_gets_it_and_the_rest_is_split(
     wants: dict[str, int], capacity: int, shares: dict[str, int]
 ) -> None:
-    assert fair_shares(wants, capacity) == shares
+    assert fair_shares(wants, capacity, 0) == shares
 
 
 @given(wishes, capacities)
 def test_nobody_gets_more_than_wanted_and_all_together_no_more_than_there_is(
     wants: dict[str, int], capacity: int
 ) -> None:
-    shares = fair_shares(wants, capacity)
+    shares = fair_shares(wants, capacity, 0)
     assert shares.keys() == wants.keys()
     assert all(0 <= shares[name] <= wants[name] for name in wants)
     assert sum(shares.values()) <= max(capacity, 0)
 
 
+@given(wishes, st.integers(1, 5))
+def test_in_the_long_run_nobody_is_passed_over(wants: dict[str, int], capacity: int) -> None:
+    turns = [fair_shares(wants, capacity, turn) for turn in range(len(wants))]
+    assert all(sum(shares[name] for shares in turns) > 0 for name in wants if wants[name])
+
+
 @given(wishes, capacities)
 def test_nothing_is_left_over_while_somebody_wants_more(wants: dict[str, int], capacity: int) -> None:
-    assert sum(fair_shares(wants, capacity).values()) == min(max(capacity, 0), sum(wants.values()))
+    assert sum(fair_shares(wants, capacity, 0).values()) == min(max(capacity, 0), sum(wants.values()))
 
 
 @given(wishes, capacities)
 def test_whoever_wants_more_has_no_less_than_others_but_for_one(wants: dict[str, int], capacity: int) -> None:
-    shares = fair_shares(wants, capacity)
+    shares = fair_shares(wants, capacity, 0)
     most = max(shares.values(), default=0)
     assert all(shares[name] >= most - 1 for name in wants if shares[name] < wants[name])

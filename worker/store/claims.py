@@ -69,7 +69,7 @@ def claim_due(
     refilled = {name: refill(allowance, limits, now) for name, allowance in accounts.items()}
     allowed = {name: claimable(state, limits, in_flight.get(name, 0), now) for name, state in refilled.items()}
     wants = {name: _count_due(connection, name, now, most) for name, most in allowed.items() if most}
-    shares = fair_shares(wants, max_in_flight - sum(in_flight.values()))
+    shares = fair_shares(wants, max_in_flight - sum(in_flight.values()), turn=now.microsecond // 1000)
     until = now + timedelta(seconds=lease_seconds)
     batches: list[Batch] = []
     for name, share in shares.items():
