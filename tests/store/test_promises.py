@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from tests.store.sound import assert_sound
-from tests.store.world import ROUTES, begin, claim, name, pass_time, record, request, seen, stored, track
+from tests.store.world import ROUTES, begin, claim, fill, name, pass_time, record, request, seen, stored, track
 from tests.support.services import postgres_database
 from worker.domain.allowance import Limits
 from worker.domain.observation import Answer, Observation, Problem, ProjectError, Trouble
@@ -37,7 +37,7 @@ from worker.store.engine import Database
 from worker.store.invariants import violations
 from worker.store.models import CreditAdjustment, Delivery, Event, StatusTransition, TrackedProject
 
-LIMITS: Final = Limits(rate=0.5, burst=4)
+LIMITS: Final = Limits(rate=0.5, burst=8)
 HISTORY: Final = (StatusTransition, CreditAdjustment, Event)
 EXAMPLES: Final = int(os.environ.get("RENDERWATCH_EXAMPLES", "25"))
 
@@ -70,6 +70,8 @@ class Promises(RuleBasedStateMachine):
         self.past: dict[str, list[dict[str, Any]]] = {model.__tablename__: [] for model in HISTORY}
         self.passed = 0.0
         self.sent: list[tuple[float, int]] = []
+        track(self.database, 1, 2, 3)
+        fill(self.database, LIMITS.bucket)
 
     def teardown(self) -> None:
         self.context.__exit__(None, None, None)
@@ -78,26 +80,40 @@ class Promises(RuleBasedStateMachine):
     def hand_over(self, each: list[int], price: int | None) -> None:
         track(self.database, *[request(number, credits_charged=price) for number in each])
 
-    @rule(size=st.integers(1, 3))
-    def dispatch(self, size: int) -> None:
+    @rule(size=st.integers(1, 3), seconds=moments)
+    def dispatch(self, size: int, seconds: float) -> None:
+        self.wait(seconds)
         self.batches += claim(self.database, LIMITS, batch_size=size, full=False)
 
     @precondition(lambda self: self.batches)
     @rule(data=st.data())
     def receive_a_message(self, data: st.DataObject) -> None:
         """Some are received twice, some late, some never."""
-        batch = data.draw(st.sampled_from(self.batches))
+        self._begin(data.draw(st.sampled_from(self.batches)))
+
+    def _begin(self, batch: Batch) -> Lease | None:
         lease = begin(self.database, batch.token)
         if lease:
             self.leases.append(lease)
             self.sent.append((self.passed + time.monotonic(), len(lease.claims)))
+        return lease
+
+    @rule(data=st.data(), seconds=moments)
+    def check_as_planned(self, data: st.DataObject, seconds: float) -> None:
+        self.dispatch(3, seconds)
+        if self.batches and (lease := self._begin(self.batches[-1])):
+            self._record(lease, data)
 
     @precondition(lambda self: self.leases)
     @rule(data=st.data())
     def record_answers(self, data: st.DataObject) -> None:
         """Some are recorded twice, and some after somebody else has asked again."""
-        lease = data.draw(st.sampled_from(self.leases))
-        given: dict[int, Answer] = {held.id: data.draw(answers) for held in lease.claims if data.draw(st.booleans())}
+        self._record(data.draw(st.sampled_from(self.leases)), data)
+
+    def _record(self, lease: Lease, data: st.DataObject) -> None:
+        given: dict[int, Answer] = {
+            held.id: data.draw(answers) for held in lease.claims if data.draw(st.integers(0, 5))
+        }
         before = {row["id"]: row for row in stored(self.database, TrackedProject)}
         mine = {id_ for id_, row in before.items() if row["lease_token"] == lease.token}
         recorded = record(self.database, lease, given)
