@@ -8,7 +8,7 @@ from typing import Any, Final
 from kombu import Queue
 
 from worker.settings import get_settings
-from worker.tasks.names import CHECK, CHECKS, DELIVER, DELIVERIES, DISPATCH, INTAKE, TRACK, UPKEEP
+from worker.tasks.names import CHECK, CHECKS, DELIVER, DELIVERIES, DISPATCH, INTAKE, LEARN, TRACK, UPKEEP
 
 _settings = get_settings()
 _amqp: Final = _settings.broker.startswith(("amqp", "pyamqp"))
@@ -63,10 +63,17 @@ task_routes = {
     DISPATCH: {"queue": UPKEEP},
     CHECK: {"queue": CHECKS},
     DELIVER: {"queue": DELIVERIES},
+    LEARN: {"queue": UPKEEP},
 }
 
 # --- tasks ----------------------------------------------------------------------------------------------------------
-imports = ("worker.tasks.track", "worker.tasks.dispatch", "worker.tasks.check", "worker.tasks.deliver")
+imports = (
+    "worker.tasks.track",
+    "worker.tasks.dispatch",
+    "worker.tasks.check",
+    "worker.tasks.deliver",
+    "worker.tasks.learn",
+)
 task_ignore_result = True
 task_acks_late = True
 task_reject_on_worker_lost = True
@@ -93,4 +100,5 @@ _EXPIRES: Final = 300
 beat_schedule = {
     "dispatch": {"task": DISPATCH, "schedule": _settings.dispatch_every, "options": {"expires": _EXPIRES}},
     "deliver": {"task": DELIVER, "schedule": _settings.sweep_every, "options": {"expires": _EXPIRES}},
+    "learn": {"task": LEARN, "schedule": _settings.learn_every, "options": {"expires": _EXPIRES}},
 }

@@ -1,4 +1,3 @@
-# ruff: noqa: INP001, T201 - a command, not a package; printing the table is its job
 """Compare the brokers that need no server with Redis on a Unix socket, using real Celery workers.
 
 Run: `python benchmarks/embedded_transport.py` (about six minutes; needs `redis-server` and a POSIX system with /proc).
@@ -189,7 +188,7 @@ def latency(bench: Bench) -> tuple[float, float]:
     probes = range(10_000, 10_000 + PROBES)
     sent = {}
     for number in probes:
-        time.sleep(random.uniform(0.5, 1.5))  # noqa: S311 - moments, not secrets
+        time.sleep(random.uniform(0.5, 1.5))
         sent[number] = bench.send(number)
     delays = sorted(at - sent[number] for number, at in bench.wait_for(probes))
     return statistics.median(delays), delays[int(len(delays) * 0.95)]

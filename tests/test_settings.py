@@ -79,7 +79,6 @@ def test_the_plan_is_what_was_set(tmp_path: Path) -> None:
     chosen: dict[str, Any] = {
         "least_gap": 1,
         "greatest_gap": 9,
-        "growth": 0.5,
         "settle_gaps": [5],
         "refund_gaps": [],
         "stalled_after": 60,

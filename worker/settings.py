@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from worker.domain.allowance import Limits
 from worker.domain.destination import parse_routes
 from worker.domain.identifiers import is_account_name, is_api_key
+from worker.domain.pricing import first_price
 from worker.domain.schedule import Plan
 
 PREFIX: Final = "RENDERWATCH_"
@@ -65,11 +66,12 @@ class Settings(BaseModel):
     lease_seconds: Seconds = 60.0
     dispatch_every: Seconds = 1.0
     sweep_every: Seconds = 10.0
+    learn_every: Seconds = 60.0
     delivery_give_up_after: Seconds = 86400.0
 
+    target_detection_delay: Annotated[float, Field(ge=0.5, le=600)] = Plan.target
     least_gap: Seconds = Plan.least_gap
     greatest_gap: Seconds = Plan.greatest_gap
-    growth: float = Field(default=Plan.growth, gt=0, le=1)
     settle_gaps: Gaps = Plan.settle_gaps
     refund_gaps: Gaps = Plan.refund_gaps
     stalled_after: Seconds = Plan.stalled_after
@@ -115,9 +117,10 @@ class Settings(BaseModel):
     def plan(self) -> Plan:
         """The numbers of the check schedule."""
         return Plan(
+            target=self.target_detection_delay,
+            price=first_price(self.target_detection_delay),
             least_gap=self.least_gap,
             greatest_gap=self.greatest_gap,
-            growth=self.growth,
             settle_gaps=self.settle_gaps,
             refund_gaps=self.refund_gaps,
             stalled_after=self.stalled_after,

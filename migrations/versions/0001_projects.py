@@ -44,6 +44,8 @@ def _make_accounts() -> None:
         sa.Column("paused_until", TIME, nullable=True),
         sa.Column("pause_reason", sa.String(length=40), nullable=True),
         sa.Column("failure_streak", sa.Integer(), nullable=False),
+        sa.Column("price", sa.Double(), nullable=True),
+        sa.CheckConstraint("price > 0", name=op.f("ck_accounts_price")),
         sa.CheckConstraint("rate_factor > 0 AND rate_factor <= 1", name=op.f("ck_accounts_rate_factor")),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_accounts")),
     )
@@ -73,6 +75,7 @@ def _make_tracked_projects() -> None:
         sa.Column("created_at", TIME, nullable=True),
         sa.Column("tracked_at", TIME, nullable=False),
         sa.Column("opened_at", TIME, nullable=False),
+        sa.Column("queued_at", TIME, nullable=True),
         sa.Column("started_at", TIME, nullable=True),
         sa.Column("finished_at", TIME, nullable=True),
         sa.Column("stalled_at", TIME, nullable=True),
@@ -81,11 +84,13 @@ def _make_tracked_projects() -> None:
         sa.Column("last_observed_at", TIME, nullable=True),
         sa.Column("missing_since", TIME, nullable=True),
         sa.Column("next_check_at", TIME, nullable=True),
+        sa.Column("check_gap", sa.Double(), nullable=True),
         sa.Column("lease_token", sa.String(length=36), nullable=True),
         sa.Column("leased_until", TIME, nullable=True),
         sa.Column("claimed_at", TIME, nullable=True),
         sa.Column("hinted_at", TIME, nullable=True),
         sa.Column("check_count", sa.Integer(), nullable=False),
+        sa.Column("checks_until_finished", sa.Integer(), nullable=True),
         sa.Column("failure_count", sa.Integer(), nullable=False),
         sa.Column("last_problem", sa.String(length=40), nullable=True),
         sa.Column("missing_count", sa.Integer(), nullable=False),
@@ -127,6 +132,14 @@ def _make_tracked_projects() -> None:
         unique=False,
         sqlite_where=sa.text("next_check_at IS NOT NULL"),
         postgresql_where=sa.text("next_check_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_tracked_projects_finished",
+        "tracked_projects",
+        ["kind", "type", "finished_at"],
+        unique=False,
+        sqlite_where=sa.text("finished_at IS NOT NULL"),
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
     )
     op.create_index(
         "ix_tracked_projects_lease_token",
@@ -183,8 +196,9 @@ def _make_render_durations() -> None:
         sa.Column("type", sa.String(length=200), nullable=False),
         sa.Column("age_from", sa.Double(), nullable=False),
         sa.Column("age_to", sa.Double(), nullable=False),
-        sa.Column("ended", sa.Double(), nullable=False),
-        sa.Column("seconds_at_risk", sa.Double(), nullable=False),
+        sa.Column("hazard", sa.Double(), nullable=False),
+        sa.Column("learned_from", sa.Integer(), nullable=False),
         sa.Column("learned_at", TIME, nullable=False),
+        sa.CheckConstraint("hazard >= 0", name=op.f("ck_render_durations_hazard")),
         sa.PrimaryKeyConstraint("kind", "type", "age_from", name=op.f("pk_render_durations")),
     )

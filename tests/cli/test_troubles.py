@@ -14,7 +14,10 @@ from worker.cli.main import main
 from worker.store.engine import Database
 
 COMMANDS = sorted(main.commands)
-WITH_JSON = ["track", "untrack", "recheck", "show", "list", "watch", "history", "credits", "doctor"]
+WITH_JSON = [
+    *("track", "untrack", "recheck", "show", "list", "watch", "history", "credits", "doctor"),
+    *("explain", "delays", "accounts"),
+]
 COMMAND = [sys.executable, "-c", "from worker.cli.main import main; main(prog_name='renderwatch')"]
 
 

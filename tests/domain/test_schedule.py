@@ -1,34 +1,50 @@
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.schedule import Plan, running_gap, settle_gap
+from worker.domain.durations import Durations
+from worker.domain.hazard import guess
+from worker.domain.schedule import Plan, render_age, running_gap, settle_gap
 
 from .projects import PLAN, START, after, project
 
 ages = st.floats(0, 10**7)
 
 
-@given(ages)
-def test_a_running_projects_gap_lies_between_the_least_and_the_greatest(age: float) -> None:
-    assert PLAN.least_gap <= running_gap(PLAN, age) <= max(PLAN.greatest_gap, PLAN.stalled_gap)
-    assert age >= PLAN.stalled_after or running_gap(PLAN, age) <= PLAN.greatest_gap
-
-
-@given(st.lists(ages, min_size=2))
-def test_gaps_grow_with_age(some: list[float]) -> None:
-    assert all(one <= two for one, two in pairwise(running_gap(PLAN, age) for age in sorted(some)))
-
-
-@pytest.mark.parametrize(("age", "gap"), [(0, 2), (20, 2), (100, 10), (600, 60), (3600, 60), (6 * 3600, 600)])
-def test_a_gap_is_a_tenth_of_the_age(age: float, gap: float) -> None:
-    assert running_gap(PLAN, age) == pytest.approx(gap)
+@given(ages, st.sampled_from(["queued", "rendering", None, "upscaling"]))
+def test_a_running_projects_gap_lies_between_the_least_and_the_greatest(age: float, status: str | None) -> None:
+    gap = running_gap(PLAN, project(status=status), after(seconds=age))
+    assert PLAN.least_gap <= gap <= max(PLAN.greatest_gap, PLAN.stalled_gap)
+    assert age >= PLAN.stalled_after or gap <= PLAN.greatest_gap
 
 
 def test_a_stalled_project_is_not_asked_for_more_often_than_a_running_one() -> None:
-    assert running_gap(Plan(greatest_gap=3600), PLAN.stalled_after) == 3600
+    running = project(status="rendering")
+    assert running_gap(Plan(greatest_gap=3600), running, after(seconds=PLAN.stalled_after)) == 3600
+
+
+def test_a_project_that_waits_has_not_begun_to_render() -> None:
+    waiting = project(status="queued", queued_at=after(minutes=5))
+    assert render_age(waiting, after(minutes=6)) == 0
+    rendering = project(status="rendering", queued_at=after(minutes=5))
+    assert render_age(rendering, after(minutes=6)) == 60
+    never_waited = project(status="rendering")
+    assert render_age(never_waited, after(minutes=6)) == 360
+
+
+def test_what_is_known_of_a_type_moves_its_checks_to_where_its_end_is_likely() -> None:
+    known = Plan(durations=Durations({("video", "MUSIC_VIDEO"): guess(300)}))
+    young = project(status="rendering", type="MUSIC_VIDEO")
+    early, near = (running_gap(known, young, after(seconds=age)) for age in (5, 280))
+    assert early > 1.3 * near
+    assert running_gap(known, young, after(seconds=5)) > running_gap(PLAN, young, after(seconds=5))
+
+
+def test_a_higher_price_means_fewer_checks() -> None:
+    gaps = [running_gap(Plan(price=price), project(status="rendering"), after(seconds=60)) for price in (0.1, 1, 10)]
+    assert gaps == sorted(gaps)
+    assert gaps[0] < gaps[-1]
 
 
 @given(st.sampled_from(["complete", "error", "canceled"]), st.none() | st.integers(-1, 1), st.integers(0, 10**6))

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, Select, Table, select, text, update
 
 from worker.domain.allowance import Limits
+from worker.domain.durations import Durations
 from worker.domain.observation import Answer, Observation
 from worker.domain.request import TrackRequest
 from worker.domain.schedule import Plan
@@ -56,13 +57,19 @@ def claim(
     max_in_flight: int = 10_000,
     lease_seconds: float = LEASE,
     full: bool = True,
+    durations: Durations = Durations(),  # noqa: B008  never changed
 ) -> list[Batch]:
     """Claim what is due, with an allowance that is ``full`` or as it happens to be."""
     if full:
         fill(database, limits.bucket)
     with database.write() as connection:
         return claim_due(
-            connection, limits, lease_seconds=lease_seconds, batch_size=batch_size, max_in_flight=max_in_flight
+            connection,
+            limits,
+            durations,
+            lease_seconds=lease_seconds,
+            batch_size=batch_size,
+            max_in_flight=max_in_flight,
         )
 
 

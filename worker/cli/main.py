@@ -4,7 +4,22 @@ from importlib.metadata import version
 
 import click
 
-from worker.cli import credits_, doctor, history, list_, migrate, operate, show, simulate, track, up, watch
+from worker.cli import (
+    accounts,
+    credits_,
+    delays,
+    doctor,
+    explain,
+    history,
+    list_,
+    migrate,
+    operate,
+    show,
+    simulate,
+    track,
+    up,
+    watch,
+)
 from worker.cli.completion import completion
 from worker.embedded.broker import BrokerInUseError, BrokerUnavailableError
 from worker.settings import SettingsError
@@ -45,6 +60,9 @@ for command in (
     watch.watch,
     history.history,
     credits_.credits_,
+    explain.explain,
+    delays.delays,
+    accounts.accounts,
     migrate.migrate,
     simulate.simulate,
     doctor.doctor,

@@ -13,7 +13,7 @@ from worker.domain.observation import Observation
 from worker.domain.outcome import Outcome, Transition
 from worker.domain.project import Project
 from worker.domain.schedule import Plan, running_gap, settle_gap
-from worker.domain.status import CloseReason, is_terminal
+from worker.domain.status import WAITING, CloseReason, is_terminal
 
 News = list[tuple[EventType, str]]
 
@@ -73,6 +73,7 @@ def _seen(
         height=seen.height,
         fps=seen.fps,
         created_at=seen.created_at,
+        queued_at=now if seen.status in WAITING else before.queued_at,
         started_at=before.started_at or (now if seen.status == "rendering" else None),
         finished_at=before.finished_at or (now if is_terminal(seen.status) else None),
         last_observed_at=now,
@@ -124,7 +125,7 @@ def _next_gap(project: Project, now: datetime, plan: Plan) -> float | None:
         return None
     if project.state == "settling":
         return settle_gap(plan, project, now)
-    return running_gap(plan, (now - project.opened_at).total_seconds())
+    return running_gap(plan, project, now)
 
 
 def close(project: Project, reason: CloseReason, now: datetime) -> tuple[Project, News]:

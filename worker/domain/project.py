@@ -30,6 +30,7 @@ class Project:
     height: int | None = None
     fps: float | None = None
     created_at: datetime | None = None
+    queued_at: datetime | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     stalled_at: datetime | None = None

@@ -1,11 +1,15 @@
 """When to check a project again. All numbers are seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import accumulate
 from typing import Final
 
+from worker.domain.durations import Durations
+from worker.domain.hazard import next_gap
+from worker.domain.pricing import first_price
 from worker.domain.project import Project
+from worker.domain.status import WAITING
 
 _MINUTE: Final = 60.0
 _HOUR: Final = 60 * _MINUTE
@@ -16,14 +20,17 @@ _DAY: Final = 24 * _HOUR
 class Plan:
     """The numbers behind the schedule.
 
-    While a project runs, the gap to its next check is ``growth`` times its age, between ``least_gap`` and
-    ``greatest_gap``. After the end it is checked at ``settle_gaps``; one that failed or was canceled and still costs
-    something, at ``refund_gaps`` after those. Ages count from the moment tracking began.
+    While a project runs, its checks follow from what is known of its type's durations and from the price of a request
+    (hazard.next_gap), between ``least_gap`` and ``greatest_gap``. After the end it is checked at ``settle_gaps``; one
+    that failed or was canceled and still costs something, at ``refund_gaps`` after those. ``target`` is the mean
+    detection delay that the price is steered to.
     """
 
-    least_gap: float = 2.0
-    greatest_gap: float = 60.0
-    growth: float = 0.1
+    target: float = 5.0
+    price: float = first_price(5.0)
+    durations: Durations = field(default_factory=Durations, repr=False)
+    least_gap: float = 0.5
+    greatest_gap: float = 120.0
     settle_gaps: tuple[float, ...] = (30.0, 2 * _MINUTE, 10 * _MINUTE, _HOUR)
     refund_gaps: tuple[float, ...] = (6 * _HOUR, 24 * _HOUR, 72 * _HOUR)
     stalled_after: float = 6 * _HOUR
@@ -34,11 +41,19 @@ class Plan:
     missing_count: int = 5
 
 
-def running_gap(plan: Plan, age: float) -> float:
-    """Seconds until the next check of a project that has run for ``age`` seconds."""
-    if age >= plan.stalled_after:
+def running_gap(plan: Plan, project: Project, now: datetime) -> float:
+    """Return the seconds until the next check of a project that runs."""
+    if (now - project.opened_at).total_seconds() >= plan.stalled_after:
         return max(plan.stalled_gap, plan.greatest_gap)
-    return min(plan.greatest_gap, max(plan.least_gap, plan.growth * age))
+    hazard = plan.durations.of(project.kind, project.type)
+    return next_gap(hazard, render_age(project, now), plan.price, plan.least_gap, plan.greatest_gap)
+
+
+def render_age(project: Project, at: datetime) -> float:
+    """Return for how many seconds a project can have rendered. The clock starts when it was last seen to wait."""
+    if project.status in WAITING or project.status is None:
+        return 0.0
+    return max(0.0, (at - (project.queued_at or project.opened_at)).total_seconds())
 
 
 def settle_gap(plan: Plan, project: Project, now: datetime) -> float | None:

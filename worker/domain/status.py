@@ -18,6 +18,8 @@ Source = Literal["create", "poll", "settle", "hint"]
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 
 RUNNING: Final = frozenset({"draft", "queued", "rendering"})
+# The render has not begun.
+WAITING: Final = frozenset({"draft", "queued"})
 TERMINAL: Final = frozenset({"complete", "error", "canceled"})
 
 

@@ -5,9 +5,10 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, case, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from worker.domain import pricing
 from worker.domain.allowance import Allowance
 from worker.store.models import Account
 
@@ -51,3 +52,19 @@ def save_allowance(connection: Connection, account: str, allowance: Allowance) -
     """Write an allowance back."""
     values = {name: getattr(allowance, name) for name in _FIELDS}
     connection.execute(update(Account).where(Account.name == account).values(values))
+
+
+def read_price(connection: Connection, account: str, target: float) -> float:
+    """Return the price of an account's requests: where steering to the target starts, if it has not yet begun."""
+    return connection.scalar(select(Account.price).where(Account.name == account)) or pricing.first_price(target)
+
+
+def steer_price(connection: Connection, account: str, target: float, gaps: Iterable[float]) -> None:
+    """Let the price follow from the planned gaps in which ends were found."""
+    start = now = pricing.first_price(target)
+    for gap in gaps:
+        now = pricing.steer(now, target, gap)
+    # As a factor, so that two workers that do this at the same time both count.
+    price = func.coalesce(Account.price, start) * (now / start)
+    within = case((price < pricing.LEAST, pricing.LEAST), (price > pricing.GREATEST, pricing.GREATEST), else_=price)
+    connection.execute(update(Account).where(Account.name == account).values(price=within))

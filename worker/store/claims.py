@@ -8,8 +8,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from worker.domain.allowance import Limits, claimable, refill, take
+from worker.domain.durations import Durations
 from worker.domain.fairness import fair_shares
-from worker.domain.status import Kind
+from worker.domain.hazard import benefit
+from worker.domain.overload import CANDIDATES, MOST_CANDIDATES, Candidate, choose
+from worker.domain.status import WAITING, Kind
 from worker.store.accounts import lock_free_allowances, save_allowance
 from worker.store.engine import clock
 from worker.store.identity import new_token
@@ -57,11 +60,18 @@ def _due(account: str, now: datetime) -> ColumnElement[bool]:
 
 
 def claim_due(
-    connection: Connection, limits: Limits, *, lease_seconds: float, batch_size: int, max_in_flight: int
+    connection: Connection,
+    limits: Limits,
+    durations: Durations,
+    *,
+    lease_seconds: float,
+    batch_size: int,
+    max_in_flight: int,
 ) -> list[Batch]:
-    """Lease what is due, oldest first, as far as every account's allowance and the workers' capacity go.
+    """Lease what is due as far as every account's allowance and the workers' capacity go.
 
-    Accounts that another dispatcher is busy with are left to it.
+    When more is due than that, those go first of which a check promises most (domain/overload.py). Accounts that
+    another dispatcher is busy with are left to it.
     """
     accounts = lock_free_allowances(connection)
     now = clock(connection)
@@ -73,7 +83,9 @@ def claim_due(
     until = now + timedelta(seconds=lease_seconds)
     batches: list[Batch] = []
     for name, share in shares.items():
-        claimed = _lease(connection, name, share, now, until, batch_size)
+        ids = _choose(connection, name, share, now, durations) if share else []
+        parts = [ids[start : start + batch_size] for start in range(0, len(ids), batch_size)]
+        claimed = [_lease_batch(connection, name, part, now, until) for part in parts]
         batches += claimed
         if claimed:
             save_allowance(connection, name, take(refilled[name], sum(batch.size for batch in claimed), now))
@@ -90,19 +102,30 @@ def _count_due(connection: Connection, account: str, now: datetime, most: int) -
     return connection.scalar(select(func.count()).select_from(due)) or 0
 
 
-def _lease(
-    connection: Connection, account: str, share: int, now: datetime, until: datetime, batch_size: int
-) -> list[Batch]:
+def _choose(connection: Connection, account: str, share: int, now: datetime, durations: Durations) -> list[int]:
+    names = ("id", "kind", "type", "state", "status", "queued_at", "opened_at", "last_observed_at", "next_check_at")
     statement = (
-        select(TrackedProject.id)
+        select(*(getattr(TrackedProject, name) for name in names))
         .where(_due(account, now))
         .order_by(TrackedProject.next_check_at)
-        .limit(share)
+        .limit(min(share * CANDIDATES, max(share, MOST_CANDIDATES)))
         .with_for_update(skip_locked=True, key_share=True)
     )
-    ids = list(connection.scalars(statement)) if share else []
-    parts = [ids[start : start + batch_size] for start in range(0, len(ids), batch_size)]
-    return [_lease_batch(connection, account, part, now, until) for part in parts]
+    rows: Sequence[Any] = connection.execute(statement).all()
+    if len(rows) <= share:
+        return [row.id for row in rows]
+    return choose([_candidate(row, now, durations) for row in rows], share)
+
+
+def _candidate(row: Any, now: datetime, durations: Durations) -> Candidate:  # noqa: ANN401  a row
+    """Tell what a check is expected to bring; of one that does not run nothing urgent is expected."""
+    expected = 0.0
+    if row.state == "active":
+        seen_at = row.last_observed_at or row.opened_at
+        waits = row.status is None or row.status in WAITING
+        age = 0.0 if waits else max(0.0, (seen_at - (row.queued_at or row.opened_at)).total_seconds())
+        expected = benefit(durations.of(row.kind, row.type), age, max(0.0, (now - seen_at).total_seconds()))
+    return Candidate(row.id, (now - row.next_check_at).total_seconds(), expected)
 
 
 def _lease_batch(connection: Connection, account: str, ids: Sequence[int], now: datetime, until: datetime) -> Batch:

@@ -46,7 +46,10 @@ class Account(Base):
     """A Magic Hour account: its name and its request allowance. Its key is in the settings only."""
 
     __tablename__ = "accounts"
-    __table_args__ = (CheckConstraint("rate_factor > 0 AND rate_factor <= 1", name="rate_factor"),)
+    __table_args__ = (
+        CheckConstraint("rate_factor > 0 AND rate_factor <= 1", name="rate_factor"),
+        CheckConstraint("price > 0", name="price"),
+    )
 
     name: Mapped[str] = mapped_column(String(63), primary_key=True)
     tokens: Mapped[float]
@@ -55,6 +58,7 @@ class Account(Base):
     paused_until: Mapped[datetime | None]
     pause_reason: Mapped[str | None] = mapped_column(String(40))
     failure_streak: Mapped[int] = mapped_column(default=0)
+    price: Mapped[float | None]
 
 
 class TrackedProject(Base):
@@ -91,6 +95,14 @@ class TrackedProject(Base):
             postgresql_where=text("lease_token IS NOT NULL"),
         ),
         Index("ix_tracked_projects_state", "state"),
+        Index(
+            "ix_tracked_projects_finished",
+            "kind",
+            "type",
+            "finished_at",
+            sqlite_where=text("finished_at IS NOT NULL"),
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -116,6 +128,7 @@ class TrackedProject(Base):
     created_at: Mapped[datetime | None]
     tracked_at: Mapped[datetime]
     opened_at: Mapped[datetime]
+    queued_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     stalled_at: Mapped[datetime | None]
@@ -125,12 +138,14 @@ class TrackedProject(Base):
     missing_since: Mapped[datetime | None]
 
     next_check_at: Mapped[datetime | None]
+    check_gap: Mapped[float | None]
     lease_token: Mapped[str | None] = mapped_column(String(36))
     leased_until: Mapped[datetime | None]
     claimed_at: Mapped[datetime | None]
     hinted_at: Mapped[datetime | None]
 
     check_count: Mapped[int] = mapped_column(default=0)
+    checks_until_finished: Mapped[int | None]
     failure_count: Mapped[int] = mapped_column(default=0)
     last_problem: Mapped[str | None] = mapped_column(String(40))
     missing_count: Mapped[int] = mapped_column(default=0)
@@ -239,16 +254,17 @@ class Delivery(Base):
 
 
 class RenderDuration(Base):
-    """What was learned about one span of ages of a type: how many renders ended in it, out of how much time at risk."""
+    """What was learned of a type: the chance per second that a render of some age ends; type '' is a whole kind."""
 
     __tablename__ = "render_durations"
+    __table_args__ = (CheckConstraint("hazard >= 0", name="hazard"),)
 
     kind: Mapped[str] = mapped_column(String(5), primary_key=True)
     type: Mapped[str] = mapped_column(String(200), primary_key=True)
     age_from: Mapped[float] = mapped_column(primary_key=True)
     age_to: Mapped[float]
-    ended: Mapped[float]
-    seconds_at_risk: Mapped[float]
+    hazard: Mapped[float]
+    learned_from: Mapped[int]
     learned_at: Mapped[datetime]
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, select, true, up
 
 from worker.domain.status import Kind
 from worker.store.engine import clock
-from worker.store.models import OperatorAction, TrackedProject
+from worker.store.models import Account, OperatorAction, TrackedProject
 
 _LONGEST: Final = 200
 _LONGEST_REASON: Final = 2000
@@ -101,3 +101,14 @@ def kinds_of(connection: Connection, project_id: str) -> list[str]:
     """Return the kinds under which an id is known: almost always one."""
     found = select(TrackedProject.kind).where(TrackedProject.project_id == project_id).order_by(TrackedProject.kind)
     return list(connection.scalars(found))
+
+
+def resume_account(connection: Connection, name: str, actor: str, reason: str | None) -> bool:
+    """Lift the pause of an account. Returns whether there is such an account."""
+    values = {"paused_until": None, "pause_reason": None, "failure_streak": 0}
+    if not connection.execute(update(Account).where(Account.name == name).values(values)).rowcount:
+        return False
+    note = f"{name}: {reason}" if reason else name
+    action = {"actor": actor[:_LONGEST], "action": "resume account", "reason": note[:_LONGEST_REASON]}
+    connection.execute(insert(OperatorAction).values(**action, acted_at=clock(connection)))
+    return True

@@ -17,7 +17,7 @@ from worker.domain.project import Project
 from worker.domain.schedule import Plan
 from worker.domain.status import Source
 from worker.domain.trouble import endure
-from worker.store.accounts import read_allowance, save_allowance
+from worker.store.accounts import read_allowance, read_price, save_allowance, steer_price
 from worker.store.engine import clock
 from worker.store.models import TrackedProject
 from worker.store.news import Change, Routes, store_changes
@@ -47,12 +47,14 @@ def record_batch(
     mine = select(_PROJECTS).where(_PROJECTS.c.lease_token == token).order_by(_PROJECTS.c.id)
     rows = connection.execute(mine.with_for_update(key_share=True)).mappings().all()
     now = clock(connection)
+    plan = replace(plan, price=read_price(connection, account, plan.target))
     changes = [_judge(row, answers.get(row["id"], _NOT_SENT), now, plan) for row in rows]
     _update(connection, rows, changes, answers, now)
     deliveries = store_changes(connection, [change for change in changes if change.outcome.changed], routes)
     given = [answers[row["id"]] for row in rows if row["id"] in answers]
     problems = Counter(answer.problem for answer in given if isinstance(answer, Trouble))
     _learn(connection, account, given, problems, now)
+    _steer(connection, account, plan, rows, changes)
     return Recorded(
         checked=len(given),
         changed=sum(change.outcome.changed for change in changes),
@@ -113,9 +115,29 @@ def _new_values(row: RowMapping, change: Change, now: datetime) -> dict[str, Any
     else:
         gap = change.outcome.next_check_in
         values["next_check_at"] = None if gap is None else now + timedelta(seconds=gap)
+        values["check_gap"] = gap
         values["hinted_at"] = None
     values["check_count"] = row["check_count"] + 1
+    if values.get("finished_at"):
+        values["checks_until_finished"] = values["check_count"]
     return values
+
+
+def _steer(
+    connection: Connection, account: str, plan: Plan, rows: Sequence[RowMapping], changes: Sequence[Change]
+) -> None:
+    """Let the price follow from the ends that were found by planned checks."""
+    gaps = [
+        row["check_gap"]
+        for row, change in zip(rows, changes, strict=True)
+        if change.source == "poll"
+        and change.before.finished_at is None
+        and change.outcome.project.finished_at is not None
+        and change.before.failure_count == 0
+        and row["check_gap"] is not None
+    ]
+    if gaps:
+        steer_price(connection, account, plan.target, gaps)
 
 
 def _learn(

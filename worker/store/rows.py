@@ -21,6 +21,7 @@ _SAME: Final = (
     "fps",
     "created_at",
     "opened_at",
+    "queued_at",
     "started_at",
     "finished_at",
     "stalled_at",

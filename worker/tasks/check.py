@@ -8,7 +8,7 @@ from worker.settings import get_settings
 from worker.store.engine import StoreUnavailableError
 from worker.tasks.deliver import deliver
 from worker.tasks.names import CHECK
-from worker.tasks.resources import clients, database
+from worker.tasks.resources import clients, database, learned
 from worker.tracking import check as use_case
 
 _log = get_task_logger(__name__)
@@ -18,7 +18,7 @@ _log = get_task_logger(__name__)
 def check(lease: str) -> None:
     """Check the projects of a lease. Whatever fails here, they are due again when the lease ends."""
     try:
-        recorded = use_case.check(database(), get_settings(), clients(), lease)
+        recorded = use_case.check(database(), get_settings(), clients(), learned().durations(), lease)
     except StoreUnavailableError as error:
         _log.error("database unavailable, batch given up: %s", error)
         return

@@ -11,7 +11,7 @@ from worker.store.claims import Batch
 from worker.store.engine import StoreUnavailableError
 from worker.tasks.check import check
 from worker.tasks.names import DISPATCH
-from worker.tasks.resources import database
+from worker.tasks.resources import database, learned
 from worker.tracking import dispatch as use_case
 
 _log = get_task_logger(__name__)
@@ -24,7 +24,7 @@ _SKEW: Final = 300
 def dispatch() -> None:
     """Claim what is due and send the batches."""
     try:
-        claimed = use_case.dispatch(database(), get_settings(), _send)
+        claimed = use_case.dispatch(database(), get_settings(), learned().durations(), _send)
     except StoreUnavailableError as error:
         _log.error("database unavailable, nothing dispatched: %s", error)
     except OperationalError as error:

@@ -6,6 +6,7 @@ TRACK: Final = "renderwatch.track"
 DISPATCH: Final = "renderwatch.dispatch"
 CHECK: Final = "renderwatch.check"
 DELIVER: Final = "renderwatch.deliver"
+LEARN: Final = "renderwatch.learn"
 
 INTAKE: Final = "renderwatch.intake"
 CHECKS: Final = "renderwatch.checks"

@@ -6,12 +6,19 @@ from functools import cache
 from worker.settings import get_settings
 from worker.store.engine import Database
 from worker.tracking.check import Clients
+from worker.tracking.learn import Learned
 
 
 @cache
 def database() -> Database:
     """Return the database; it makes connections of its own in each process."""
     return Database(get_settings().database)
+
+
+@cache
+def learned() -> Learned:
+    """Return what is known of durations; each process reads it anew from time to time."""
+    return Learned(database(), get_settings().learn_every)
 
 
 def clients() -> Clients:

@@ -2,7 +2,9 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+from worker.domain.durations import Durations
 from worker.domain.observation import Answer, Problem, Trouble
 from worker.magic_hour.client import MagicHourClient
 from worker.settings import Settings
@@ -37,15 +39,18 @@ class Clients:
         self._clients.clear()
 
 
-def check(database: Database, settings: Settings, clients: Clients, token: str) -> Recorded | None:
+def check(
+    database: Database, settings: Settings, clients: Clients, durations: Durations, token: str
+) -> Recorded | None:
     """Check one batch. Returns None when its lease is over or somebody else has it: then nothing is asked."""
     with database.write() as connection:
         lease = begin_batch(connection, token)
     if lease is None:
         return None
     answers = _ask(clients.of(lease.account), lease, settings)
+    plan = replace(settings.plan, durations=durations)
     with database.write() as connection:
-        return record_batch(connection, lease.token, lease.account, answers, settings.plan, settings.routes)
+        return record_batch(connection, lease.token, lease.account, answers, plan, settings.routes)
 
 
 def _ask(client: MagicHourClient | None, lease: Lease, settings: Settings) -> dict[int, Answer]:

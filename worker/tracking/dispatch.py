@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from worker.domain.durations import Durations
 from worker.settings import Settings
 from worker.store.claims import Batch, claim_due
 from worker.store.engine import Database
 from worker.store.heartbeat import beat
 
 
-def dispatch(database: Database, settings: Settings, send: Callable[[Batch], object]) -> int:
+def dispatch(database: Database, settings: Settings, durations: Durations, send: Callable[[Batch], object]) -> int:
     """Claim what is due in one transaction, then send one message for each batch. Returns how many projects.
 
     A message that cannot be sent is no loss: its lease runs out, and its projects are due again.
@@ -17,6 +18,7 @@ def dispatch(database: Database, settings: Settings, send: Callable[[Batch], obj
         batches = claim_due(
             connection,
             settings.limits,
+            durations,
             lease_seconds=settings.lease_seconds,
             batch_size=settings.batch_size,
             max_in_flight=settings.max_in_flight,

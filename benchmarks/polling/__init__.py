@@ -1,0 +1,1 @@
+"""When to check: requests against delay, in a simulation that runs the real rules."""

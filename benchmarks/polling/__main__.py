@@ -1,0 +1,156 @@
+"""How many requests, and how late: our check times beside the usual ones and beside the best that there could be.
+
+python -m benchmarks.polling [--picture FILE]
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from benchmarks.polling.durations import MIXES
+from benchmarks.polling.optimum import KnownType, at_delay, mean
+from benchmarks.polling.picture import frontier
+from benchmarks.polling.policies import Figures, backing_off, best, figures, fixed, scanning, tried, with_delay
+from benchmarks.polling.simulate import Finish, Trial
+from worker.domain.overload import LONGEST_WAIT
+
+TARGET = 5.0
+COUNT = 600
+MIXED = "mixed, 20 s to 10 min"
+USUAL = {
+    "the vendor's loop, 0.5 s": fixed(0.5),
+    "fixed 5 s": fixed(5),
+    "fixed 10 s": fixed(10),
+    "fixed 30 s": fixed(30),
+    "beat scanning every 10 s": scanning(10),
+    "back-off x 1.5 to 60 s": backing_off(1.5, 1, 60),
+}
+Line = tuple[str, Figures]
+Verdict = tuple[str, float, float]
+
+
+def of(finishes: Sequence[Finish]) -> Figures:
+    """Sum up finished projects."""
+    return figures([each.requests for each in finishes], [each.delay for each in finishes])
+
+
+def steady(mix: str, target: float) -> Figures:
+    """Return ours, once 200 projects of each type have finished."""
+    return of([each for each in Trial(MIXES[mix], target, COUNT).run().finishes if each.nth > 200])
+
+
+def table(mix: str) -> tuple[list[Line], list[Verdict]]:
+    """Return the lines of a mix, and what is to be reached on it."""
+    types = MIXES[mix]
+    known = [KnownType(kind) for kind in types]
+    ours = {target: steady(mix, target) for target in (2.0, TARGET, 10.0)}
+    lines = [(name, tried(policy, types)) for name, policy in USUAL.items()]
+    lines += [(f"Renderwatch, target {target:g} s", each) for target, each in ours.items()]
+    lines += [(f"optimum if all were known, price {price:g}", best(known, types, price)) for price in (0.2, 1.0, 4.0)]
+    lines.append(("clairvoyant", Figures(1.0, 0.0, 0.0, 0.0)))
+    middle = ours[TARGET]
+    verdicts = [
+        (
+            f"{mix}: requests ÷ optimum's at the same delay",
+            middle.requests / at_delay(known, middle.delay).requests,
+            1.12,
+        ),
+        (f"{mix}: distance from the target", abs(middle.delay / TARGET - 1), 0.15),
+    ]
+    return lines, verdicts
+
+
+def first_projects(mix: str) -> list[Verdict]:
+    """Compare total costs at a price of 1 while a type is new, and when it has become known."""
+    types = MIXES[mix]
+    optimum = mean([KnownType(kind).best(1.0) for kind in types])
+    new = [
+        each
+        for seed in range(6)
+        for each in Trial(types, TARGET, 40, seed=seed, price=1.0).run().finishes
+        if each.nth <= 20
+    ]
+    later = [each for each in Trial(types, TARGET, 500, seed=7, price=1.0).run().finishes if 100 < each.nth <= 500]
+    cost = optimum.requests + optimum.delay
+    return [
+        (f"{mix}: cost of the first 20 ÷ optimum's", (of(new).requests + of(new).delay) / cost, 1.4),
+        (f"{mix}: cost of the 100th to 500th ÷ optimum's", (of(later).requests + of(later).delay) / cost, 1.1),
+    ]
+
+
+def beside_others() -> list[Verdict]:
+    """Compare with the usual policies, each at our own mean delay."""
+    types, ours = MIXES[MIXED], steady(MIXED, TARGET)
+    even = with_delay(lambda scale: fixed(10 * scale), types, ours.delay)
+    growing = with_delay(lambda scale: backing_off(1.5, 1, 60 * scale), types, ours.delay)
+    return [
+        (f"{MIXED}: requests ÷ fixed interval's at the same delay", ours.requests / even.requests, 0.55),
+        (f"{MIXED}: requests ÷ back-off's at the same delay", ours.requests / growing.requests, 0.4),
+    ]
+
+
+def regime(factor: float) -> list[Verdict]:
+    """Let all durations change for an hour."""
+    start, end = 6000.0, 9600.0
+    trial = Trial(MIXES[MIXED], TARGET, COUNT, every=4, change=partial(_hour, factor, start, end))
+    within = of([each for each in trial.run().finishes if start < each.at < end])
+    name = f"{MIXED}: an hour of durations x {factor:g}, distance from the target"
+    return [(name, abs(within.delay / TARGET - 1), 0.2)]
+
+
+def _hour(factor: float, start: float, end: float, at: float) -> float:
+    return factor if start < at < end else 1.0
+
+
+def limited(mix: str) -> list[Verdict]:
+    """Limit the rate to half of what would be asked."""
+    make = partial(Trial, MIXES[mix], TARGET, 400, seed=6, every=2)
+    free = make().run().finishes
+    rate = sum(each.requests for each in free) / max(each.at for each in free) / 2
+    oldest, ranked = (
+        [each for each in make(rate=rate, ranked=way).run().finishes if each.nth > 50] for way in (False, True)
+    )
+    longest = max(each.longest_overdue for each in ranked)
+    return [
+        (f"{mix}: half the rate, delay ÷ oldest-due-first's", of(ranked).delay / of(oldest).delay, 0.65),
+        (f"{mix}: half the rate, longest wait ÷ age limit", longest / LONGEST_WAIT, 1.02),
+    ]
+
+
+def main() -> int:
+    """Print it all; the exit code is 1 when something was not reached."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--picture", type=Path, help="where to draw the frontier (SVG)")
+    picture = arguments.parse_args().picture
+    jobs: list[Callable[[], list[Verdict]]] = [
+        *(partial(first_projects, mix) for mix in MIXES),
+        beside_others,
+        partial(regime, 2.0),
+        partial(regime, 0.5),
+        partial(limited, MIXED),
+    ]
+    with ProcessPoolExecutor() as pool:
+        tables = {mix: pool.submit(table, mix) for mix in MIXES}
+        others = [pool.submit(job) for job in jobs]
+        verdicts: list[Verdict] = []
+        for mix, future in tables.items():
+            lines, reached = future.result()
+            verdicts += reached
+            print(f"\n{mix}\n{'':38}{'requests':>10}{'mean delay':>12}{'p95':>8}{'p99':>8}")
+            for name, each in lines:
+                print(f"{name:38}{each.requests:10.1f}{each.delay:11.2f}s{each.p95:7.1f}s{each.p99:7.1f}s")
+            if mix == MIXED and picture:
+                picture.write_text(frontier(lines), encoding="utf-8")
+        for other in others:
+            verdicts += other.result()
+    print(f"\n{'':78}{'measured':>9}{'at most':>9}")
+    for name, value, most in verdicts:
+        print(f"{name:78}{value:9.3f}{most:9.2f}  {'' if value <= most else 'NOT REACHED'}")
+    return int(any(value > most for _, value, most in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""A discrete-event simulation that asks the very functions that the workers call, with a clock of its own."""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from benchmarks.polling.durations import Type
+from worker.domain import hazard, overload, pricing
+
+LEAST, GREATEST = 0.5, 120.0
+LEARN_EVERY = 60.0
+TICK = 1.0
+
+
+@dataclass
+class Project:
+    """One render: when it started and how long it takes; what we know of it."""
+
+    number: int
+    type: Type
+    start: float
+    duration: float
+    seen_at: float = 0.0
+    gap: float = 0.0
+    due: float = 0.0
+    requests: int = 0
+
+
+@dataclass(frozen=True)
+class Finish:
+    """One finished render: the how manyth of its type, when, with how many requests, how late, and planned how late."""
+
+    type: str
+    nth: int
+    at: float
+    requests: int
+    delay: float
+    gap: float
+    longest_overdue: float
+
+
+@dataclass
+class Trial:
+    """A run of many projects. ``change`` alters a type's durations over time; ``rate`` limits requests a second."""
+
+    types: Sequence[Type]
+    target: float
+    count: int
+    seed: int = 0
+    every: float = 6.0
+    price: float | None = None
+    rate: float | None = None
+    ranked: bool = True
+    change: Callable[[float], float] = lambda _: 1.0
+    finishes: list[Finish] = field(default_factory=list)
+
+    def run(self) -> "Trial":
+        """Run until all have finished."""
+        self._prepare()
+        if self.rate is None:
+            self._run_freely()
+        else:
+            self._run_limited(self.rate)
+        return self
+
+    def _prepare(self) -> None:
+        random = Random(self.seed)
+        self.steers = self.price is None
+        self.now_price = pricing.first_price(self.target) if self.price is None else self.price
+        self.tables = {kind.name: hazard.unknown() for kind in self.types}
+        self.past = {kind.name: deque[tuple[float, float]](maxlen=hazard.REMEMBERED) for kind in self.types}
+        self.done = dict.fromkeys(self.tables, 0)
+        self.open: dict[int, Project] = {}
+        self.learned_at = 0.0
+        self.overdue: dict[int, float] = {}
+        self.arrivals = deque[Project]()
+        at = 0.0
+        for number in range(self.count * len(self.types)):
+            at += random.expovariate(1 / self.every)
+            kind = self.types[number % len(self.types)]
+            self.arrivals.append(Project(number, kind, at, kind.draw(random) * self.change(at)))
+
+    def _start(self, project: Project) -> None:
+        project.seen_at = project.start
+        self.open[project.number] = project
+        self._plan(project, project.start)
+
+    def _plan(self, project: Project, now: float) -> None:
+        table = self.tables[project.type.name]
+        project.gap = hazard.next_gap(table, now - project.start, self.now_price, LEAST, GREATEST)
+        project.due = now + project.gap
+
+    def _ask(self, project: Project, now: float) -> bool:
+        """Check a project, and tell whether it has ended."""
+        project.requests += 1
+        self.overdue[project.number] = max(self.overdue.get(project.number, 0.0), now - project.due)
+        age = now - project.start
+        if age < project.duration:
+            project.seen_at = now
+            self._plan(project, now)
+            return False
+        name = project.type.name
+        self.past[name].append((project.seen_at - project.start, age))
+        self.done[name] += 1
+        if self.steers:
+            self.now_price = pricing.steer(self.now_price, self.target, project.gap)
+        del self.open[project.number]
+        late, overdue = age - project.duration, self.overdue.pop(project.number)
+        self.finishes.append(Finish(name, self.done[name], now, project.requests, late, project.gap, overdue))
+        return True
+
+    def _learn(self, now: float) -> None:
+        if now - self.learned_at < LEARN_EVERY:
+            return
+        self.learned_at = now
+        for kind in self.types:
+            past = self.past[kind.name]
+            seen = [hazard.Seen(low, high, hazard.freshness(len(past) - 1 - at)) for at, (low, high) in enumerate(past)]
+            seen += [
+                hazard.Seen(each.seen_at - each.start) for each in self.open.values() if each.type.name == kind.name
+            ]
+            self.tables[kind.name] = hazard.learn(seen, hazard.unknown())
+
+    def _run_freely(self) -> None:
+        queue: list[tuple[float, int, Project]] = []
+        while queue or self.arrivals:
+            if self.arrivals and (not queue or self.arrivals[0].start <= queue[0][0]):
+                project = self.arrivals.popleft()
+                self._start(project)
+                heapq.heappush(queue, (project.due, project.number, project))
+                continue
+            now, _, project = heapq.heappop(queue)
+            self._learn(now)
+            if not self._ask(project, now):
+                heapq.heappush(queue, (project.due, project.number, project))
+
+    def _run_limited(self, rate: float) -> None:
+        now, tokens = 0.0, 0.0
+        while self.open or self.arrivals:
+            now += TICK
+            self._learn(now)
+            tokens = min(tokens + rate * TICK, max(rate, 1.0) * TICK)
+            while self.arrivals and self.arrivals[0].start <= now:
+                self._start(self.arrivals.popleft())
+            chosen = self._choose(now, int(tokens))
+            tokens -= len(chosen)
+            for number in chosen:
+                self._ask(self.open[number], now)
+
+    def _choose(self, now: float, count: int) -> list[int]:
+        due = sorted((each for each in self.open.values() if each.due <= now), key=lambda each: each.due)
+        if not self.ranked or len(due) <= count:
+            return [each.number for each in due[:count]]
+        return overload.choose(
+            [self._candidate(each, now) for each in due[: max(overload.CANDIDATES * count, 50)]], count
+        )
+
+    def _candidate(self, project: Project, now: float) -> overload.Candidate:
+        waited = now - project.seen_at
+        benefit = hazard.benefit(self.tables[project.type.name], project.seen_at - project.start, waited)
+        return overload.Candidate(project.number, now - project.due, benefit)

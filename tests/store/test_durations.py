@@ -1,0 +1,185 @@
+"""From history to check times: what was recorded is learned, kept in SQL, and moves the next checks."""
+
+import math
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from tests.store.world import (
+    PLAN,
+    answer,
+    change,
+    claim,
+    hold,
+    make_due,
+    name,
+    pass_time,
+    project,
+    record,
+    request,
+    seen,
+    stored,
+    track,
+)
+from worker.domain.allowance import Limits
+from worker.domain.durations import Durations
+from worker.domain.hazard import guess
+from worker.domain.observation import Answer, Observation, Problem, Trouble
+from worker.domain.pricing import first_price
+from worker.store.durations import finished_renders, has_news, load, running_ages
+from worker.store.engine import Database
+from worker.store.models import Account, RenderDuration, TrackedProject
+from worker.store.operations import untrack
+from worker.tracking.learn import Learned, learn
+
+
+def video(status: str) -> Observation:
+    return seen(status, type="MUSIC_VIDEO")
+
+
+def let_go(database: Database, number: int) -> None:
+    """So that it is not due beside the next one."""
+    with database.write() as connection:
+        untrack(connection, None, [name(number)], "tests", None)
+
+
+def render(database: Database, number: int, seconds: float) -> None:
+    """One video that was queued, and then rendered for so long, looked at before its end and at it."""
+    track(database, number)
+    answer(database, video("queued"))
+    answer(database, video("rendering"))
+    with database.write() as connection:
+        at = project(database, number)["last_observed_at"]
+        connection.execute(
+            update(TrackedProject)
+            .where(TrackedProject.project_id == name(number))
+            .values(queued_at=at - timedelta(seconds=seconds), last_observed_at=at)
+        )
+    answer(database, video("complete"))
+    let_go(database, number)
+
+
+def test_ends_are_learned_by_type_and_kind_and_read_again(database: Database) -> None:
+    for number in range(1, 6):
+        render(database, number, 100)
+    with database.read() as connection:
+        lives = finished_renders(connection, ("video", "MUSIC_VIDEO"), 100)
+    assert len(lives) == 5
+    assert all(low == pytest.approx(100, abs=2) and low < high < 105 for low, high in lives)
+    assert learn(database) == 2
+    with database.read() as connection:
+        durations = load(connection)
+        assert has_news(connection, 100) == []
+    hazard, source = durations.known("video", "MUSIC_VIDEO")
+    assert source == "learned"
+    assert math.exp(-hazard.integral(130)) < 0.4 < math.exp(-hazard.integral(80))
+    assert durations.known("video", "NEVER_SEEN")[1] == "kind"
+    assert durations.known("image", "NEVER_SEEN")[1] == "unknown"
+    assert durations.known("video", "ANIMATION")[1] == "published"
+    assert {row["learned_from"] for row in stored(database, RenderDuration)} == {5}
+
+
+def test_only_what_has_news_is_learned_again(database: Database) -> None:
+    render(database, 1, 100)
+    learn(database)
+    assert learn(database) == 0
+    render(database, 2, 100)
+    assert learn(database) == 2
+
+
+def test_what_tells_nothing_of_its_age_is_not_learned_from(database: Database) -> None:
+    track(database, 1)
+    answer(database, video("complete"))  # over when it was first seen
+    let_go(database, 1)
+    track(database, 2)  # handed over long after its creation, and never seen to wait
+    answer(database, video("rendering"), video("complete"))
+    with database.read() as connection:
+        assert finished_renders(connection, ("video", "MUSIC_VIDEO"), 100) == []
+
+
+def test_what_still_runs_is_counted_by_its_age(database: Database) -> None:
+    track(database, 1)
+    answer(database, video("queued"))
+    pass_time(database, 50)
+    answer(database, video("rendering"))
+    with database.read() as connection:
+        (age,) = running_ages(connection, ("video", "MUSIC_VIDEO"), 10)
+    assert age == pytest.approx(50, abs=2)
+
+
+def test_a_process_reads_what_was_learned_when_its_memory_has_aged(database: Database) -> None:
+    forgetful, patient = Learned(database, 0), Learned(database, 3600)
+    assert patient.durations().learned == forgetful.durations().learned == {}
+    render(database, 1, 100)
+    learn(database)
+    assert ("video", "MUSIC_VIDEO") in forgetful.durations().learned
+    assert patient.durations().learned == {}
+
+
+def price(database: Database) -> float:
+    value: float = stored(database, Account)[0]["price"]
+    return value
+
+
+def test_an_end_within_a_short_gap_raises_the_price_and_within_a_long_one_lowers_it(database: Database) -> None:
+    start = first_price(PLAN.target)
+    track(database, 1, 2)
+    answer_all(database, seen("rendering"))
+    assert stored(database, Account)[0]["price"] is None
+    change(database, 1, check_gap=1.0)
+    change(database, 2, check_gap=1.0)
+    answer_all(database, seen("complete"))
+    raised = price(database)
+    assert raised == pytest.approx(start * math.exp(2 * 0.05 * 0.9))
+    track(database, 3)
+    answer(database, seen("rendering"))
+    change(database, 3, check_gap=100.0)
+    answer(database, seen("error", 0))
+    assert price(database) < raised
+
+
+def answer_all(database: Database, given: Answer) -> None:
+    make_due(database)
+    record(database, hold(database), given)
+
+
+def test_ends_that_no_planned_check_found_move_no_price(database: Database) -> None:
+    track(database, 1, 2)
+    answer_all(database, seen("rendering"))
+    answer_all(database, Trouble(Problem.BAD_ANSWER, "no JSON"))
+    answer_all(database, seen("complete"))  # after a back-off
+    track(database, 3)
+    answer(database, seen("complete"))  # at first sight
+    assert stored(database, Account)[0]["price"] is None
+
+
+def test_the_checks_that_it_took_are_counted_up_to_the_end(database: Database) -> None:
+    track(database, 1)
+    answer(database, seen("queued"), seen("rendering"), seen("complete"), seen("complete"))
+    assert (project(database)["checks_until_finished"], project(database)["check_count"]) == (3, 4)
+
+
+def test_when_more_is_due_than_allowed_who_promises_most_goes_first(database: Database) -> None:
+    known = Durations({("video", "SLOW"): guess(600), ("video", "FAST"): guess(10)})
+    track(database, 1, 2, request(3))
+    for number, type_ in ((1, "SLOW"), (2, "FAST"), (3, "SLOW")):
+        change(database, number, type=type_)
+    answer_all(database, seen("rendering"))
+    for number, type_ in ((1, "SLOW"), (2, "FAST"), (3, "SLOW")):
+        change(database, number, type=type_, next_check_at=project(database, number)["opened_at"])
+    pass_time(database, 15)
+    claim(database, Limits(rate=1, burst=2), durations=known)
+    leased = [row["project_id"] for row in stored(database, TrackedProject) if row["lease_token"]]
+    assert leased == [name(2)]
+
+
+def test_who_has_waited_too_long_goes_before_all_promises(database: Database) -> None:
+    known = Durations({("video", "SLOW"): guess(600), ("video", "FAST"): guess(10)})
+    track(database, 1, 2)
+    answer_all(database, seen("rendering"))
+    change(database, 1, type="SLOW", next_check_at=project(database)["opened_at"] - timedelta(minutes=11))
+    change(database, 2, type="FAST", next_check_at=project(database)["opened_at"])
+    claim(database, Limits(rate=1, burst=2), durations=known)
+    leased = [row["project_id"] for row in stored(database, TrackedProject) if row["lease_token"]]
+    assert leased == [name(1)]
