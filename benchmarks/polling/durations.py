@@ -66,6 +66,7 @@ def weibull(name: str, median: float, shape: float) -> Type:
     return Type(name, (Part(1.0, median, shape, weibull=True),))
 
 
+# Each type in a mix gets equally many projects; one that is named several times, so many times as many.
 MIXES: Mapping[str, Sequence[Type]] = {
     "lognormal": [lognormal("image", 20, 0.35), lognormal("short", 60, 0.4), lognormal("long", 240, 0.45)],
     "weibull": [weibull("image", 20, 3), weibull("short", 75, 2), weibull("long", 300, 2.5)],
@@ -78,11 +79,12 @@ MIXES: Mapping[str, Sequence[Type]] = {
         Type("image", (Part(0.15, 3, 0.4), Part(0.85, 20, 0.35))),
         Type("video", (Part(0.15, 5, 0.5), Part(0.85, 180, 0.4))),
     ],
+    # Short renders are more numerous than long ones; the spread is the one that the simulator has by default.
     "mixed, 20 s to 10 min": [
-        lognormal("image", 20, 0.35),
-        lognormal("talking photo", 60, 0.4),
-        Type("face swap", (Part(0.1, 5, 0.4), Part(0.9, 120, 0.4))),
-        weibull("text to video", 300, 2.5),
-        lognormal("animation", 600, 0.45),
+        *[lognormal("image", 20, 0.4)] * 4,
+        *[lognormal("talking photo", 60, 0.4)] * 3,
+        *[Type("face swap", (Part(0.1, 5, 0.4), Part(0.9, 120, 0.4)))] * 2,
+        lognormal("text to video", 300, 0.4),
+        lognormal("animation", 600, 0.4),
     ],
 }

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -36,6 +37,7 @@ class KnownType:
         middles = (self.ages[1:] + self.ages[:-1]) / 2
         self.moment = np.concatenate([[0.0], np.cumsum(np.diff(self.ended) * middles)])
 
+    @lru_cache(maxsize=1000)  # noqa: B019  lives as long as the run
     def best(self, price: float) -> Result:
         """Return what the best schedule costs when a request is worth ``price`` seconds of delay."""
         return self._follow(self._path(price))
@@ -68,6 +70,12 @@ class KnownType:
     def schedule(self, price: float) -> list[float]:
         """Return the ages of the best checks."""
         return [float(self.ages[at]) for at in self._path(price)[1:]]
+
+
+@cache
+def known_type(kind: Type) -> KnownType:
+    """Return what is known of a type; made once."""
+    return KnownType(kind)
 
 
 def at_delay(known: Sequence[KnownType], delay: float) -> Result:

@@ -115,7 +115,7 @@ class Trial:
         if now - self.learned_at < LEARN_EVERY:
             return
         self.learned_at = now
-        for kind in self.types:
+        for kind in {kind.name: kind for kind in self.types}.values():
             past = self.past[kind.name]
             seen = [hazard.Seen(low, high, hazard.freshness(len(past) - 1 - at)) for at, (low, high) in enumerate(past)]
             seen += [
