@@ -16,12 +16,14 @@ TICK = 1.0
 
 @dataclass
 class Project:
-    """One render: when it started and how long it takes; what we know of it."""
+    """One render: when it was handed over, how long it waits, and when it ends after that; what we know of it."""
 
     number: int
     type: Type
     start: float
     duration: float
+    wait: float = 0.0
+    clock: float = 0.0
     seen_at: float = 0.0
     gap: float = 0.0
     due: float = 0.0
@@ -54,6 +56,12 @@ class Trial:
     rate: float | None = None
     ranked: bool = True
     change: Callable[[float], float] = lambda _: 1.0
+    least: float = LEAST
+    greatest: float = GREATEST
+    learn_every: float = LEARN_EVERY
+    guess: Callable[[Type], hazard.Hazard] = lambda _: hazard.unknown()
+    # Instead of drawn ones: these, each asked for as soon as it is handed over.
+    given: Sequence[Project] = ()
     finishes: list[Finish] = field(default_factory=list)
 
     def run(self) -> "Trial":
@@ -69,27 +77,30 @@ class Trial:
         random = Random(self.seed)
         self.steers = self.price is None
         self.now_price = pricing.first_price(self.target) if self.price is None else self.price
-        self.tables = {kind.name: hazard.unknown() for kind in self.types}
+        self.tables = {kind.name: self.guess(kind) for kind in self.types}
         self.past = {kind.name: deque[tuple[float, float]](maxlen=hazard.REMEMBERED) for kind in self.types}
         self.done = dict.fromkeys(self.tables, 0)
         self.open: dict[int, Project] = {}
         self.learned_at = 0.0
         self.overdue: dict[int, float] = {}
-        self.arrivals = deque[Project]()
+        self.arrivals = deque(self.given)
         at = 0.0
-        for number in range(self.count * len(self.types)):
+        for number in range(0 if self.given else self.count * len(self.types)):
             at += random.expovariate(1 / self.every)
             kind = self.types[number % len(self.types)]
             self.arrivals.append(Project(number, kind, at, kind.draw(random) * self.change(at)))
 
     def _start(self, project: Project) -> None:
-        project.seen_at = project.start
+        project.seen_at = project.clock = project.start
         self.open[project.number] = project
-        self._plan(project, project.start)
+        if self.given:
+            project.due = project.start
+        else:
+            self._plan(project, project.start)
 
     def _plan(self, project: Project, now: float) -> None:
         table = self.tables[project.type.name]
-        project.gap = hazard.next_gap(table, now - project.start, self.now_price, LEAST, GREATEST)
+        project.gap = hazard.next_gap(table, now - project.clock, self.now_price, self.least, self.greatest)
         project.due = now + project.gap
 
     def _ask(self, project: Project, now: float) -> bool:
@@ -99,10 +110,12 @@ class Trial:
         age = now - project.start
         if age < project.duration:
             project.seen_at = now
+            if age < project.wait:
+                project.clock = now
             self._plan(project, now)
             return False
         name = project.type.name
-        self.past[name].append((project.seen_at - project.start, age))
+        self.past[name].append((project.seen_at - project.clock, now - project.clock))
         self.done[name] += 1
         if self.steers:
             self.now_price = pricing.steer(self.now_price, self.target, project.gap)
@@ -112,16 +125,16 @@ class Trial:
         return True
 
     def _learn(self, now: float) -> None:
-        if now - self.learned_at < LEARN_EVERY:
+        if now - self.learned_at < self.learn_every:
             return
         self.learned_at = now
         for kind in {kind.name: kind for kind in self.types}.values():
             past = self.past[kind.name]
             seen = [hazard.Seen(low, high, hazard.freshness(len(past) - 1 - at)) for at, (low, high) in enumerate(past)]
             seen += [
-                hazard.Seen(each.seen_at - each.start) for each in self.open.values() if each.type.name == kind.name
+                hazard.Seen(each.seen_at - each.clock) for each in self.open.values() if each.type.name == kind.name
             ]
-            self.tables[kind.name] = hazard.learn(seen, hazard.unknown())
+            self.tables[kind.name] = hazard.learn(seen, self.guess(kind))
 
     def _run_freely(self) -> None:
         queue: list[tuple[float, int, Project]] = []
@@ -159,5 +172,5 @@ class Trial:
 
     def _candidate(self, project: Project, now: float) -> overload.Candidate:
         waited = now - project.seen_at
-        benefit = hazard.benefit(self.tables[project.type.name], project.seen_at - project.start, waited)
+        benefit = hazard.benefit(self.tables[project.type.name], project.seen_at - project.clock, waited)
         return overload.Candidate(project.number, now - project.due, benefit)

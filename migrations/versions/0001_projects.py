@@ -134,6 +134,14 @@ def _make_tracked_projects() -> None:
         postgresql_where=sa.text("next_check_at IS NOT NULL"),
     )
     op.create_index(
+        "ix_tracked_projects_kind_finished",
+        "tracked_projects",
+        ["kind", "finished_at"],
+        unique=False,
+        sqlite_where=sa.text("finished_at IS NOT NULL"),
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_tracked_projects_finished",
         "tracked_projects",
         ["kind", "type", "finished_at"],

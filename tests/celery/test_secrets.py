@@ -26,6 +26,7 @@ SETTINGS: Final = {
     "rate": 500,
     "burst": 2000,
     "least_gap": 0.2,
+    "greatest_gap": 1,
 }
 
 

@@ -28,6 +28,7 @@ FAST: Final = {
     "rate": 500,
     "burst": 2000,
     "least_gap": 0.2,
+    "greatest_gap": 1,
     "settle_gaps": [0.5],
     "refund_gaps": [0.5, 0.7, 1],
     "dispatch_every": 0.2,

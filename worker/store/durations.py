@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or
 
 from worker.domain.durations import ANY_TYPE, Durations
 from worker.domain.hazard import EDGES, Hazard
-from worker.domain.status import TERMINAL, WAITING
+from worker.domain.status import KINDS, TERMINAL, WAITING
 from worker.store.engine import clock
 from worker.store.models import RenderDuration, StatusTransition, TrackedProject
 
@@ -17,6 +17,8 @@ Key = tuple[str, str]
 # The ages at which a render still ran, and had ended.
 Render = tuple[float, float]
 _LONGEST_TYPE: Final = 200
+# Older ends than this before the last learning were learned then.
+_OVERLAP: Final = timedelta(hours=1)
 # What was handed over later than this after its creation, and never seen to wait, tells nothing of its age.
 _LATE: Final = timedelta(seconds=30)
 
@@ -28,9 +30,12 @@ def has_news(connection: Connection, most: int) -> list[Key]:
         .group_by(RenderDuration.kind, RenderDuration.type)
         .subquery()
     )
+    last = connection.scalar(select(func.max(RenderDuration.learned_at)))
     newest = (
         select(TrackedProject.kind, TrackedProject.type, func.max(TrackedProject.finished_at).label("at"))
-        .where(TrackedProject.finished_at.is_not(None), func.length(TrackedProject.type) <= _LONGEST_TYPE)
+        .where(TrackedProject.kind.in_(KINDS), TrackedProject.finished_at.is_not(None))
+        .where(func.length(TrackedProject.type) <= _LONGEST_TYPE)
+        .where(true() if last is None else TrackedProject.finished_at > last - _OVERLAP)
         .group_by(TrackedProject.kind, TrackedProject.type)
         .subquery()
     )

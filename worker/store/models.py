@@ -96,6 +96,13 @@ class TrackedProject(Base):
         ),
         Index("ix_tracked_projects_state", "state"),
         Index(
+            "ix_tracked_projects_kind_finished",
+            "kind",
+            "finished_at",
+            sqlite_where=text("finished_at IS NOT NULL"),
+            postgresql_where=text("finished_at IS NOT NULL"),
+        ),
+        Index(
             "ix_tracked_projects_finished",
             "kind",
             "type",
