@@ -57,8 +57,8 @@ class Demo:
             # Settling takes an hour and more in real life, and the demo's life is faster.
             "RENDERWATCH_SETTLE_GAPS": "[3, 12, 30]",
             "RENDERWATCH_REFUND_GAPS": "[30, 30]",
-            "RENDERWATCH_LEAST_GAP": "1",
-            "RENDERWATCH_GREATEST_GAP": "5",
+            "RENDERWATCH_TARGET_DETECTION_DELAY": "1",
+            "RENDERWATCH_GREATEST_GAP": "3",
         }
         if settings.database_url is None:
             # Kept apart from real projects, which the simulator does not know.
