@@ -32,14 +32,14 @@ class Project:
 
 @dataclass(frozen=True)
 class Finish:
-    """One finished render: the how manyth of its type, when, with how many requests, how late, and planned how late."""
+    """One finished render: which one, the how manyth of its type, when, with how many requests, and how late."""
 
+    number: int
     type: str
     nth: int
     at: float
     requests: int
     delay: float
-    gap: float
     longest_overdue: float
 
 
@@ -118,10 +118,11 @@ class Trial:
         self.past[name].append((project.seen_at - project.clock, now - project.clock))
         self.done[name] += 1
         if self.steers:
-            self.now_price = pricing.steer(self.now_price, self.target, project.gap)
+            delay = hazard.lateness(self.tables[name], project.seen_at - project.clock, project.gap)
+            self.now_price = pricing.steer(self.now_price, self.target, delay)
         del self.open[project.number]
         late, overdue = age - project.duration, self.overdue.pop(project.number)
-        self.finishes.append(Finish(name, self.done[name], now, project.requests, late, project.gap, overdue))
+        self.finishes.append(Finish(project.number, name, self.done[name], now, project.requests, late, overdue))
         return True
 
     def _learn(self, now: float) -> None:

@@ -91,6 +91,7 @@ def _make_tracked_projects() -> None:
         sa.Column("hinted_at", TIME, nullable=True),
         sa.Column("check_count", sa.Integer(), nullable=False),
         sa.Column("checks_until_finished", sa.Integer(), nullable=True),
+        sa.Column("detection_delay", sa.Double(), nullable=True),
         sa.Column("failure_count", sa.Integer(), nullable=False),
         sa.Column("last_problem", sa.String(length=40), nullable=True),
         sa.Column("missing_count", sa.Integer(), nullable=False),

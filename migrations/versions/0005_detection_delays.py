@@ -10,7 +10,8 @@ depends_on = None
 _VIEW = """
 CREATE VIEW detection_delays AS
 SELECT p.kind, p.type, p.account, p.project_id, t.to_status AS status, t.observed_after AS still_running_at,
-  t.observed_at AS finished_at, {seconds} AS uncertainty_seconds, p.checks_until_finished AS checks
+  t.observed_at AS finished_at, {seconds} AS uncertainty_seconds, p.detection_delay AS delay_seconds,
+  p.checks_until_finished AS checks
 FROM tracked_projects p
 JOIN status_transitions t ON t.tracked_project_id = p.id AND t.observed_at = p.finished_at
   AND t.to_status IN ('complete', 'error', 'canceled')
@@ -28,7 +29,8 @@ _COMMENTS = {
     "status": "how it ended: complete, error or canceled",
     "still_running_at": "the last time, UTC, at which it certainly still ran",
     "finished_at": "when its end was seen, UTC",
-    "uncertainty_seconds": "the end fell within so many seconds before finished_at; on average half as many",
+    "uncertainty_seconds": "the end fell within so many seconds before finished_at",
+    "delay_seconds": "how long before finished_at the end was: an estimate, from what was known of the type",
     "checks": "how many requests it took to see the end, the last one included",
 }
 

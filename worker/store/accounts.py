@@ -59,11 +59,11 @@ def read_price(connection: Connection, account: str, target: float) -> float:
     return connection.scalar(select(Account.price).where(Account.name == account)) or pricing.first_price(target)
 
 
-def steer_price(connection: Connection, account: str, target: float, gaps: Iterable[float]) -> None:
-    """Let the price follow from the planned gaps in which ends were found."""
+def steer_price(connection: Connection, account: str, target: float, delays: Iterable[float]) -> None:
+    """Let the price follow from how late ends were planned to be found."""
     start = now = pricing.first_price(target)
-    for gap in gaps:
-        now = pricing.steer(now, target, gap)
+    for delay in delays:
+        now = pricing.steer(now, target, delay)
     # As a factor, so that two workers that do this at the same time both count.
     price = func.coalesce(Account.price, start) * (now / start)
     within = case((price < pricing.LEAST, pricing.LEAST), (price > pricing.GREATEST, pricing.GREATEST), else_=price)

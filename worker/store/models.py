@@ -153,6 +153,7 @@ class TrackedProject(Base):
 
     check_count: Mapped[int] = mapped_column(default=0)
     checks_until_finished: Mapped[int | None]
+    detection_delay: Mapped[float | None]
     failure_count: Mapped[int] = mapped_column(default=0)
     last_problem: Mapped[str | None] = mapped_column(String(40))
     missing_count: Mapped[int] = mapped_column(default=0)

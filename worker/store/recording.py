@@ -14,7 +14,7 @@ from worker.domain.observation import Answer, Observation, Problem, Trouble
 from worker.domain.observe import observe
 from worker.domain.outcome import Outcome
 from worker.domain.project import Project
-from worker.domain.schedule import Plan
+from worker.domain.schedule import Plan, likely_delay
 from worker.domain.status import Source
 from worker.domain.trouble import endure
 from worker.store.accounts import read_allowance, read_price, save_allowance, steer_price
@@ -49,7 +49,7 @@ def record_batch(
     now = clock(connection)
     plan = replace(plan, price=read_price(connection, account, plan.target))
     changes = [_judge(row, answers.get(row["id"], _NOT_SENT), now, plan) for row in rows]
-    _update(connection, rows, changes, answers, now)
+    _update(connection, rows, changes, answers, plan, now)
     deliveries = store_changes(connection, [change for change in changes if change.outcome.changed], routes)
     given = [answers[row["id"]] for row in rows if row["id"] in answers]
     problems = Counter(answer.problem for answer in given if isinstance(answer, Trouble))
@@ -88,13 +88,14 @@ def _update(
     rows: Sequence[RowMapping],
     changes: Sequence[Change],
     answers: Mapping[int, Answer],
+    plan: Plan,
     now: datetime,
 ) -> None:
     """Write each row's new values: rows in which the same columns change go together in one statement."""
     groups: defaultdict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
     for row, change in zip(rows, changes, strict=True):
         answered = row["id"] in answers
-        values = _new_values(row, change, now) if answered else {"next_check_at": now}
+        values = _new_values(row, change, plan, now) if answered else {"next_check_at": now}
         groups[frozenset(values)].append({f"_{name}": value for name, value in values.items()} | {"_row": row["id"]})
     for names, parameters in groups.items():
         statement = (
@@ -106,7 +107,7 @@ def _update(
         connection.execute(statement, parameters)
 
 
-def _new_values(row: RowMapping, change: Change, now: datetime) -> dict[str, Any]:
+def _new_values(row: RowMapping, change: Change, plan: Plan, now: datetime) -> dict[str, Any]:
     old, new = to_values(change.before), to_values(change.outcome.project)
     values = {name: value for name, value in new.items() if value != old[name]}
     hinted_meanwhile = row["hinted_at"] is not None and row["hinted_at"] > row["claimed_at"]
@@ -120,6 +121,9 @@ def _new_values(row: RowMapping, change: Change, now: datetime) -> dict[str, Any
     values["check_count"] = row["check_count"] + 1
     if values.get("finished_at"):
         values["checks_until_finished"] = values["check_count"]
+        if change.before.last_observed_at is not None:
+            gap = (change.at - change.before.last_observed_at).total_seconds()
+            values["detection_delay"] = likely_delay(plan, change.before, gap)
     return values
 
 
@@ -127,8 +131,8 @@ def _steer(
     connection: Connection, account: str, plan: Plan, rows: Sequence[RowMapping], changes: Sequence[Change]
 ) -> None:
     """Let the price follow from the ends that were found by planned checks."""
-    gaps = [
-        row["check_gap"]
+    delays = [
+        likely_delay(plan, change.before, row["check_gap"])
         for row, change in zip(rows, changes, strict=True)
         if change.source == "poll"
         and change.before.finished_at is None
@@ -136,8 +140,8 @@ def _steer(
         and change.before.failure_count == 0
         and row["check_gap"] is not None
     ]
-    if gaps:
-        steer_price(connection, account, plan.target, gaps)
+    if delays:
+        steer_price(connection, account, plan.target, delays)
 
 
 def _learn(

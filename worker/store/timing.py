@@ -73,16 +73,15 @@ class Delays:
 def read_delays(connection: Connection, since: datetime) -> list[Delays]:
     """Return the detection delay of each type, of what finished since a time; at most the latest 100,000."""
     statement = text(
-        "SELECT kind, type, uncertainty_seconds, checks FROM detection_delays WHERE finished_at >= :since"
-        " ORDER BY finished_at DESC LIMIT :most"
+        "SELECT kind, type, delay_seconds, checks FROM detection_delays"
+        " WHERE finished_at >= :since AND delay_seconds IS NOT NULL ORDER BY finished_at DESC LIMIT :most"
     ).bindparams(bindparam("since", since, type_=TrackedProject.finished_at.type), most=_MOST_ENDS)
     rows = sorted(connection.execute(statement).all(), key=lambda row: (row.kind, row.type or ""))
     return [_delays(key, list(group)) for key, group in groupby(rows, key=lambda row: (row.kind, row.type))]
 
 
 def _delays(key: tuple[str, str | None], rows: Sequence[Any]) -> Delays:
-    # On average an end falls in the middle of the interval in which it must lie.
-    late = sorted(row.uncertainty_seconds / 2 for row in rows)
+    late = sorted(row.delay_seconds for row in rows)
     checks = [row.checks for row in rows if row.checks is not None]
 
     def percentile(share: float) -> float:
