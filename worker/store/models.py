@@ -27,6 +27,10 @@ def _one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
 
 
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
+
+
 class Base(DeclarativeBase):
     """Names for all constraints, so that migrations can speak of them on every database."""
 
@@ -81,35 +85,20 @@ class TrackedProject(Base):
         ),
         CheckConstraint("(credits_charged IS NULL) = (adjustment_count = 0)", name="credits_have_a_ledger"),
         CheckConstraint("(status IS NULL) = (transition_count = 0)", name="status_has_a_history"),
-        Index(
-            "ix_tracked_projects_due",
-            "account",
-            "next_check_at",
-            sqlite_where=text("next_check_at IS NOT NULL"),
-            postgresql_where=text("next_check_at IS NOT NULL"),
-        ),
-        Index(
-            "ix_tracked_projects_lease_token",
-            "lease_token",
-            sqlite_where=text("lease_token IS NOT NULL"),
-            postgresql_where=text("lease_token IS NOT NULL"),
-        ),
+        _partial("ix_tracked_projects_due", "account", "next_check_at", where="next_check_at IS NOT NULL"),
+        _partial("ix_tracked_projects_lease_token", "lease_token", where="lease_token IS NOT NULL"),
         Index("ix_tracked_projects_state", "state"),
-        Index(
-            "ix_tracked_projects_kind_finished",
-            "kind",
+        _partial("ix_tracked_projects_finished_at", "finished_at", where="finished_at IS NOT NULL"),
+        _partial("ix_tracked_projects_closed_at", "closed_at", where="closed_at IS NOT NULL"),
+        _partial("ix_tracked_projects_failed", "finished_at", where="status = 'error'"),
+        _partial(
+            "ix_tracked_projects_refund_due",
             "finished_at",
-            sqlite_where=text("finished_at IS NOT NULL"),
-            postgresql_where=text("finished_at IS NOT NULL"),
+            where="status IN ('error', 'canceled') AND credits_charged > 0",
         ),
-        Index(
-            "ix_tracked_projects_finished",
-            "kind",
-            "type",
-            "finished_at",
-            sqlite_where=text("finished_at IS NOT NULL"),
-            postgresql_where=text("finished_at IS NOT NULL"),
-        ),
+        _partial("ix_tracked_projects_stalled", "stalled_at", where="stalled_at IS NOT NULL AND state <> 'closed'"),
+        _partial("ix_tracked_projects_kind_finished", "kind", "finished_at", where="finished_at IS NOT NULL"),
+        _partial("ix_tracked_projects_finished", "kind", "type", "finished_at", where="finished_at IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -173,6 +162,7 @@ class StatusTransition(Base):
         CheckConstraint("(sequence = 1) = (from_status IS NULL)", name="first_sight"),
         CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
         CheckConstraint(_one_of("source", SOURCES), name="source"),
+        Index("ix_status_transitions_observed_at", "observed_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -198,6 +188,7 @@ class CreditAdjustment(Base):
         CheckConstraint("reason <> 'refund' OR amount < 0", name="refund_is_negative"),
         CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
         CheckConstraint("corrects IS NULL OR corrects < sequence", name="corrects_an_earlier_one"),
+        Index("ix_credit_adjustments_observed_at", "observed_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -241,12 +232,8 @@ class Delivery(Base):
         UniqueConstraint("event_id", "destination"),
         CheckConstraint("state IN ('pending', 'sent', 'dead')", name="state"),
         CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
-        Index(
-            "ix_deliveries_pending",
-            "next_attempt_at",
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
-        ),
+        _partial("ix_deliveries_pending", "next_attempt_at", where="state = 'pending'"),
+        _partial("ix_deliveries_dead", "created_at", where="state = 'dead'"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -291,6 +278,7 @@ class OperatorAction(Base):
     """Something a person or a program did to a project, and why."""
 
     __tablename__ = "operator_actions"
+    __table_args__ = (Index("ix_operator_actions_tracked_project_id", "tracked_project_id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     actor: Mapped[str] = mapped_column(String(200))
