@@ -4,6 +4,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from worker.settings import get_settings
+from worker.store.dictionary import write_comments
 from worker.store.engine import make_engine
 from worker.store.models import Base
 
@@ -18,6 +19,7 @@ def run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True, compare_type=True)
     with context.begin_transaction():
         context.run_migrations()
+        write_comments(connection)
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from worker.domain.ledger import REASONS
 from worker.domain.status import CLOSE_REASONS, KINDS, SOURCES, STATES
+from worker.store.dictionary import describe
 from worker.store.types import BigId, Document, UtcDateTime
 
 
@@ -295,3 +296,6 @@ class Heartbeat(Base):
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     beat_at: Mapped[datetime]
+
+
+describe(Base.metadata)
