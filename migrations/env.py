@@ -7,6 +7,7 @@ from worker.settings import get_settings
 from worker.store.dictionary import write_comments
 from worker.store.engine import make_engine
 from worker.store.models import Base
+from worker.store.readers import renew_readers
 
 # Two deployments that migrate at the same time take turns; the number only has to be ours.
 _LOCK = 7_310_201_946
@@ -20,6 +21,7 @@ def run(connection: Connection) -> None:
     with context.begin_transaction():
         context.run_migrations()
         write_comments(connection)
+        renew_readers(connection)
 
 
 def main() -> None:

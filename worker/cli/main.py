@@ -7,6 +7,7 @@ import click
 from worker.cli import (
     accounts,
     credits_,
+    db,
     delays,
     doctor,
     explain,
@@ -64,6 +65,7 @@ for command in (
     delays.delays,
     accounts.accounts,
     migrate.migrate,
+    db.db,
     simulate.simulate,
     doctor.doctor,
     completion,

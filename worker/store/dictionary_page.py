@@ -1,4 +1,4 @@
-"""The data dictionary as a page: views first, because readers rely on them; then the tables, and how they hang together.
+"""The data dictionary as a page: views first, because readers rely on them; then the tables.
 
 ``python -m worker.store.dictionary_page`` prints it; ``make dictionary`` writes docs/data-dictionary.md.
 """
