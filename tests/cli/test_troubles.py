@@ -15,7 +15,7 @@ from worker.store.engine import Database
 
 COMMANDS = sorted(main.commands)
 WITH_JSON = [
-    *("track", "untrack", "recheck", "show", "list", "watch", "history", "credits", "doctor"),
+    *("track", "untrack", "recheck", "show", "list", "watch", "history", "credits", "doctor", "reconcile"),
     *("explain", "delays", "accounts"),
 ]
 COMMAND = [sys.executable, "-c", "from worker.cli.main import main; main(prog_name='renderwatch')"]

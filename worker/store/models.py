@@ -1,7 +1,7 @@
 """The tables. Remote enumerations are open text; our own are closed by CHECK constraints."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -246,6 +246,43 @@ class Delivery(Base):
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(Text)
+
+
+class Books(Base):
+    """The one row that says up to which day the ledger is booked: daily totals hold all entries before that day."""
+
+    __tablename__ = "books"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    booked_until: Mapped[date]
+
+
+class CreditDailyTotal(Base):
+    """What a day that is over came to, for one account, kind and type; ``type`` is '' while it was not known."""
+
+    __tablename__ = "credit_daily_totals"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(String(63), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(5), primary_key=True)
+    type: Mapped[str] = mapped_column(Text, primary_key=True)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    charged: Mapped[int] = mapped_column(BigInteger)
+    corrected: Mapped[int] = mapped_column(BigInteger)
+    refunded: Mapped[int] = mapped_column(BigInteger)
+
+
+class BalanceSample(Base):
+    """What an account could spend at a moment, as Magic Hour said."""
+
+    __tablename__ = "balance_samples"
+    __table_args__ = (UniqueConstraint("account", "observed_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    account: Mapped[str] = mapped_column(String(63), ForeignKey("accounts.name"))
+    observed_at: Mapped[datetime]
+    credits: Mapped[int] = mapped_column(BigInteger)
 
 
 class RenderDuration(Base):
