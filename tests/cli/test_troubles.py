@@ -16,7 +16,7 @@ from worker.store.engine import Database
 COMMANDS = sorted(main.commands)
 WITH_JSON = [
     *("track", "untrack", "recheck", "show", "list", "watch", "history", "credits", "doctor", "reconcile"),
-    *("explain", "delays", "accounts"),
+    *("explain", "delays", "accounts", "as-of"),
 ]
 COMMAND = [sys.executable, "-c", "from worker.cli.main import main; main(prog_name='renderwatch')"]
 

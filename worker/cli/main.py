@@ -6,6 +6,7 @@ import click
 
 from worker.cli import (
     accounts,
+    as_of,
     credits_,
     db,
     delays,
@@ -61,6 +62,7 @@ for command in (
     list_.list_,
     watch.watch,
     history.history,
+    as_of.as_of,
     credits_.credits_,
     explain.explain,
     delays.delays,

@@ -21,6 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from worker.domain.ledger import REASONS
 from worker.domain.status import CLOSE_REASONS, KINDS, SOURCES, STATES
 from worker.store.dictionary import describe
+from worker.store.feed import NextFeedPosition
 from worker.store.types import BigId, Document, UtcDateTime
 
 
@@ -214,6 +215,7 @@ class Event(Base):
         UniqueConstraint("tracked_project_id", "dedup_key"),
         UniqueConstraint("tracked_project_id", "sequence"),
         Index("ix_events_created_at", "created_at"),
+        Index("ix_events_feed", "feed_position", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -223,6 +225,7 @@ class Event(Base):
     dedup_key: Mapped[str] = mapped_column(String(60))
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+    feed_position: Mapped[int] = mapped_column(BigInteger, default=NextFeedPosition(), server_default=text("0"))
 
 
 class Delivery(Base):
