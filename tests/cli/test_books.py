@@ -137,3 +137,11 @@ def test_an_account_that_pauses_is_not_asked(run: Run, store: Database, server: 
     said = run("reconcile", "--sample", "0")
     assert "account default pauses" in said.err
     assert server.paths == []
+
+
+def test_upkeep_by_hand(run: Run, store: Database) -> None:
+    track(store, 1)
+    answer(store, seen("complete", 300))
+    said = run("upkeep", RENDERWATCH_RETENTION="86400")
+    assert (said.code, said.out.endswith("days booked, 0 projects removed\n")) == (0, True)
+    assert "RENDERWATCH_RETENTION" in run("upkeep", RENDERWATCH_RETENTION="60").err

@@ -21,6 +21,7 @@ from worker.cli import (
     simulate,
     track,
     up,
+    upkeep,
     watch,
 )
 from worker.cli.completion import completion
@@ -70,6 +71,7 @@ for command in (
     accounts.accounts,
     migrate.migrate,
     db.db,
+    upkeep.upkeep,
     simulate.simulate,
     doctor.doctor,
     completion,

@@ -288,6 +288,31 @@ class BalanceSample(Base):
     credits: Mapped[int] = mapped_column(BigInteger)
 
 
+class RetiringProject(Base):
+    """A project that the present transaction removes: the database lets its history go. Empty between transactions."""
+
+    __tablename__ = "retiring_projects"
+
+    tracked_project_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("tracked_projects.id"), primary_key=True, autoincrement=False
+    )
+
+
+class RetiredCredit(Base):
+    """What the ledgers of removed projects came to in a month, for one account, kind and type."""
+
+    __tablename__ = "retired_credits"
+
+    month: Mapped[date] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(String(63), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(5), primary_key=True)
+    type: Mapped[str] = mapped_column(Text, primary_key=True)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    charged: Mapped[int] = mapped_column(BigInteger)
+    corrected: Mapped[int] = mapped_column(BigInteger)
+    refunded: Mapped[int] = mapped_column(BigInteger)
+
+
 class RenderDuration(Base):
     """What was learned of a type: the chance per second that a render of some age ends; type '' is a whole kind."""
 
