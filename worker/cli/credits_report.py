@@ -9,11 +9,10 @@ from typing import Any, Final
 import click
 
 from worker.cli.context import json_option, open_database
-from worker.cli.output import console, print_json, table
+from worker.cli.output import console, harmless, print_json, table
 from worker.store import books
 
 _SUMS: Final = ("entries", "charged_credits", "corrected_credits", "refunded_credits", "net_credits")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
 
 Row = Mapping[str, Any]
@@ -70,12 +69,7 @@ def _print_csv(names: Sequence[str], rows: Sequence[Row]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([*names, *_SUMS])
     for row in rows:
-        writer.writerow([*(_harmless(row[name]) for name in names), *(row[name] for name in _SUMS)])
-
-
-def _harmless(value: object) -> object:
-    """Return a text that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+        writer.writerow([*(harmless(row[name]) for name in names), *(row[name] for name in _SUMS)])
 
 
 def _print_table(

@@ -122,6 +122,7 @@ def sample_settled(connection: Connection, accounts: Sequence[str], most: int) -
     chosen: dict[int, Settled] = {}
     for _ in range(most):
         row = connection.execute(found, {"at_least": _random.randint(lowest, highest)}).one_or_none()
+        row = row or connection.execute(found, {"at_least": lowest}).one_or_none()
         if row is not None:
             chosen[row[0]] = Settled(*row[1:])
     return list(chosen.values())
