@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types migrations dictionary bench-polling bench-polling-real lock clean
+.PHONY: help up test lint types migrations dictionary bench-polling bench-polling-real bench-readers lock clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ bench-polling: $(VENV)/dev  ## compare our check times with the usual ones and w
 
 bench-polling-real: $(VENV)/dev  ## compare that simulation with the real system; needs PostgreSQL and Redis
 	$(BIN)/python -m benchmarks.polling.real
+
+bench-readers: $(VENV)/dev  ## time each view and documented query with 10 thousand, 100 thousand and a million projects; needs PostgreSQL
+	$(BIN)/python -m benchmarks.readers
 
 lock: $(VENV)/dev  ## resolve the dependencies anew, with hashes and without addresses
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -233,7 +233,7 @@ FROM (
   FROM open_projects) o"""
 
 
-_LATEST = 1000
+_LATEST = 500
 
 
 def _percentiles(w: Words) -> str:
@@ -251,17 +251,18 @@ WITH RECURSIVE types AS (
     WHERE p.finished_at IS NOT NULL AND (p.kind, p.type) > (types.kind, types.type)
     ORDER BY p.kind, p.type LIMIT 1) following
 )
+SELECT ranked.kind, ranked.type, ranked.renders, ranked.mean_seconds, ranked.p[1] AS p50_seconds,
+  ranked.p[2] AS p90_seconds, ranked.p[3] AS p95_seconds, ranked.p[4] AS p99_seconds, ranked.longest_seconds,
+  ranked.since, ranked.until
+FROM (
 SELECT types.kind, types.type, count(*) AS renders, avg(r.took) AS mean_seconds,
-  percentile_disc(0.5) WITHIN GROUP (ORDER BY r.took) AS p50_seconds,
-  percentile_disc(0.9) WITHIN GROUP (ORDER BY r.took) AS p90_seconds,
-  percentile_disc(0.95) WITHIN GROUP (ORDER BY r.took) AS p95_seconds,
-  percentile_disc(0.99) WITHIN GROUP (ORDER BY r.took) AS p99_seconds,
+  percentile_disc(ARRAY[0.5, 0.9, 0.95, 0.99]) WITHIN GROUP (ORDER BY r.took) AS p,
   max(r.took) AS longest_seconds, min(r.finished_at) AS since, max(r.finished_at) AS until
 FROM types CROSS JOIN LATERAL (
   SELECT {took} AS took, p.finished_at FROM tracked_projects p
   WHERE p.kind = types.kind AND p.type = types.type AND p.finished_at IS NOT NULL AND {complete}
   ORDER BY p.finished_at DESC LIMIT {_LATEST}) r
-GROUP BY types.kind, types.type"""
+GROUP BY types.kind, types.type) ranked"""
 
     def rank(share: float) -> str:
         return f"min(CASE WHEN r.rank >= {share} * r.renders THEN r.took END)"

@@ -40,6 +40,11 @@ def save_balance(connection: Connection, account: str, credits_: int) -> None:
     connection.execute(insert_ignoring(connection, BalanceSample).values(values))
 
 
+def sampled_since(connection: Connection, moment: datetime) -> set[str]:
+    """Return the accounts whose balance was noted after a time."""
+    return set(connection.scalars(select(BalanceSample.account).where(BalanceSample.observed_at > moment)))
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """Two samples of an account's balance, and what the ledger says was spent in between.

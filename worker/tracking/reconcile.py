@@ -2,12 +2,13 @@
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Literal
 
 from worker.domain.observation import Observation, Problem, Trouble
 from worker.settings import Settings
-from worker.store.balances import Settled, allow_request, sample_settled, save_balance
-from worker.store.engine import Database
+from worker.store.balances import Settled, allow_request, sample_settled, sampled_since, save_balance
+from worker.store.engine import Database, clock
 from worker.tracking.check import Clients
 
 # How long to wait for an allowance that others use up too, and how often to look.
@@ -33,10 +34,17 @@ class Finding:
     detail: str = ""
 
 
-def sample_balances(database: Database, settings: Settings, clients: Clients, patience: float = _PATIENCE) -> list[str]:
-    """Note what each account can spend now. Returns a sentence for each account that could not be asked."""
+def sample_balances(
+    database: Database, settings: Settings, clients: Clients, *, patience: float = _PATIENCE, at_most_every: float = 0.0
+) -> list[str]:
+    """Note what each account can spend now. Returns a sentence for each account that could not be asked.
+
+    An account that was asked less than ``at_most_every`` seconds ago is left alone.
+    """
+    with database.read() as connection:
+        lately = sampled_since(connection, clock(connection) - timedelta(seconds=at_most_every))
     troubles = []
-    for account in settings.accounts:
+    for account in settings.accounts.keys() - lately:
         client = clients.of(account)
         if client is None or not _allowed(database, settings, account, patience):
             troubles.append(f"account {account} pauses, or its requests are used up; its balance was not asked for")

@@ -14,6 +14,8 @@ from worker.tracking.reconcile import sample_balances
 
 # Projects removed in one transaction: a few dozen milliseconds.
 _BATCH: Final = 200
+# Balances are compared over days: over hours, what is under way weighs too much.
+_DAY: Final = 86_000.0
 # How long one run of the task goes on removing; the next run continues.
 _SECONDS: Final = 20.0
 
@@ -31,7 +33,7 @@ def keep_up(database: Database, settings: Settings, clients: Clients) -> Kept:
     """Book the days that are over, remove what is old, note balances. Harmless to run twice at the same time."""
     booked = book(database)
     retired = remove_old(database, settings.retention, _SECONDS)
-    return Kept(booked, retired, tuple(sample_balances(database, settings, clients, patience=0.0)))
+    return Kept(booked, retired, tuple(sample_balances(database, settings, clients, patience=0.0, at_most_every=_DAY)))
 
 
 def book(database: Database) -> int:
