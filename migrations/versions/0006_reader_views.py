@@ -36,14 +36,40 @@ def upgrade() -> None:
         op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
     for name, query in _views(words()).items():
         op.execute(f"CREATE VIEW {name} AS {query}")
+    _redefine_detection_delays("p.finished_at")
 
 
 def downgrade() -> None:
     """Drop them."""
+    _redefine_detection_delays("t.observed_at")
     for name in reversed(_views(words())):
         op.execute(f"DROP VIEW {name}")
     for name, (table, _, _) in reversed(INDEXES.items()):
         op.drop_index(name, table_name=table)
+
+
+def _redefine_detection_delays(finished: str) -> None:
+    """Take the end's time from the table whose index finds the latest ends; both tables have the same time."""
+    w = words()
+    query = f"""
+SELECT p.kind, p.type, p.account, p.project_id, t.to_status AS status, t.observed_after AS still_running_at,
+  {finished} AS finished_at, {_exact_seconds(w)} AS uncertainty_seconds, p.checks_until_finished AS checks
+FROM tracked_projects p
+JOIN status_transitions t ON t.tracked_project_id = p.id AND t.observed_at = p.finished_at
+  AND t.to_status IN ('complete', 'error', 'canceled')
+WHERE t.observed_after IS NOT NULL"""
+    if w.postgresql:
+        op.execute(f"CREATE OR REPLACE VIEW detection_delays AS {query}")
+    else:
+        op.execute("DROP VIEW detection_delays")
+        op.execute(f"CREATE VIEW detection_delays AS {query}")
+
+
+def _exact_seconds(w: Words) -> str:
+    return w.pick(
+        "CAST(extract(epoch FROM t.observed_at - t.observed_after) AS double precision)",
+        "(julianday(t.observed_at) - julianday(t.observed_after)) * 86400.0",
+    )
 
 
 def _views(w: Words) -> dict[str, str]:

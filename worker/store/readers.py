@@ -16,6 +16,7 @@ _DEFAULTS: Final = {
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "60s",
     "timezone": "UTC",
+    "jit": "off",  # it takes longer to compile the views than to run them
 }
 _CONNECTIONS: Final = 20
 

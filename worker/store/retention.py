@@ -4,11 +4,12 @@ The database refuses to delete history, but for projects that are announced in `
 takes only closed projects whose days are booked. The announcement goes in the transaction that it came in.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, case, delete, func, insert, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, insert, select, update
 
 from worker.store.accounts import insert_ignoring
 from worker.store.books import booked_until
@@ -87,13 +88,17 @@ def _add_up(connection: Connection, ids: Sequence[int]) -> None:
         .group_by(*groups)
         .order_by(*groups)
     )
+    months: defaultdict[tuple[date, str, str, str], list[int]] = defaultdict(lambda: [0] * len(_SUMS))
     for day, account, kind, type_, *sums in connection.execute(totals).all():
-        month = date.fromisoformat(str(day)).replace(day=1)
-        key = {"month": month, "account": account, "kind": kind, "type": type_}
-        connection.execute(insert_ignoring(connection, RetiredCredit).values(**key, **dict.fromkeys(_SUMS, 0)))
-        columns = RetiredCredit.__table__.columns
-        connection.execute(
-            update(RetiredCredit)
-            .where(*(columns[name] == value for name, value in key.items()))
-            .values({name: columns[name] + int(value) for name, value in zip(_SUMS, sums, strict=True)})
-        )
+        key = (date.fromisoformat(str(day)).replace(day=1), account, kind, type_)
+        months[key] = [old + int(new) for old, new in zip(months[key], sums, strict=True)]
+    columns = RetiredCredit.__table__.columns
+    keys = [dict(zip(("month", "account", "kind", "type"), key, strict=True)) for key in sorted(months)]
+    connection.execute(insert_ignoring(connection, RetiredCredit), [each | dict.fromkeys(_SUMS, 0) for each in keys])
+    add = (
+        update(RetiredCredit)
+        .where(*(columns[name] == bindparam(f"_{name}") for name in ("month", "account", "kind", "type")))
+        .values({name: columns[name] + bindparam(f"_{name}") for name in _SUMS})
+    )
+    named = [f"_{name}" for name in ("month", "account", "kind", "type", *_SUMS)]
+    connection.execute(add, [dict(zip(named, (*key, *months[key]), strict=True)) for key in sorted(months)])
