@@ -36,27 +36,32 @@ def upgrade() -> None:
         op.create_index(name, table, columns, sqlite_where=where, postgresql_where=where)
     for name, query in _views(words()).items():
         op.execute(f"CREATE VIEW {name} AS {query}")
-    _redefine_detection_delays("p.finished_at")
+    _redefine_detection_delays(by_project=True)
 
 
 def downgrade() -> None:
     """Drop them."""
-    _redefine_detection_delays("t.observed_at")
+    _redefine_detection_delays(by_project=False)
     for name in reversed(_views(words())):
         op.execute(f"DROP VIEW {name}")
     for name, (table, _, _) in reversed(INDEXES.items()):
         op.drop_index(name, table_name=table)
 
 
-def _redefine_detection_delays(finished: str) -> None:
-    """Take the end's time from the table whose index finds the latest ends; both tables have the same time."""
+def _redefine_detection_delays(*, by_project: bool) -> None:
+    """Let the latest ends be found by the projects' index; or, going down, as the step before has it."""
     w = words()
+    ends = "t.to_status IN ('complete', 'error', 'canceled')"
+    join = f"JOIN status_transitions t ON t.tracked_project_id = p.id AND t.observed_at = p.finished_at AND {ends}"
+    if by_project and w.postgresql:
+        # One look-up for each project: the planner thinks that hardly a row of a plain join is left.
+        join = f"""CROSS JOIN LATERAL (SELECT * FROM status_transitions t
+  WHERE t.tracked_project_id = p.id AND t.observed_at = p.finished_at AND {ends} LIMIT 1) t"""
+    finished = "p.finished_at" if by_project else "t.observed_at"
     query = f"""
 SELECT p.kind, p.type, p.account, p.project_id, t.to_status AS status, t.observed_after AS still_running_at,
   {finished} AS finished_at, {_exact_seconds(w)} AS uncertainty_seconds, p.checks_until_finished AS checks
-FROM tracked_projects p
-JOIN status_transitions t ON t.tracked_project_id = p.id AND t.observed_at = p.finished_at
-  AND t.to_status IN ('complete', 'error', 'canceled')
+FROM tracked_projects p {join}
 WHERE t.observed_after IS NOT NULL"""
     if w.postgresql:
         op.execute(f"CREATE OR REPLACE VIEW detection_delays AS {query}")
