@@ -1,4 +1,4 @@
-"""``renderwatch upkeep``: book and tidy up now, instead of waiting for the next hour."""
+"""``renderwatch upkeep``: book and tidy up now, instead of waiting for the task."""
 
 import click
 
@@ -11,7 +11,7 @@ from worker.tracking.upkeep import book, remove_old
 def upkeep() -> None:
     """Book the days that are over, and remove closed projects that are older than RENDERWATCH_RETENTION.
 
-    Workers do this each hour by themselves. What removed projects cost stays in the books: the sums of
+    Workers do this every ten minutes by themselves. What removed projects cost stays in the books: the sums of
     `renderwatch credits report` do not change.
     """
     with open_database() as database:

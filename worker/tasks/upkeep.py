@@ -1,4 +1,4 @@
-"""Task ``renderwatch.upkeep``: beat sends it each hour."""
+"""Task ``renderwatch.upkeep``: beat sends it every ten minutes."""
 
 from celery.utils.log import get_task_logger
 
