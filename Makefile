@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types migrations bench-polling bench-polling-real lock clean
+.PHONY: help up test lint types migrations dictionary bench-polling bench-polling-real bench-readers lock clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,11 +41,17 @@ types: $(VENV)/dev  ## check types, strictly
 migrations: $(VENV)/dev  ## check that models and migrations agree, and that every step goes up and down
 	$(BIN)/pytest -q tests/store/test_migrations.py
 
+dictionary: $(VENV)/dev  ## write docs/data-dictionary.md anew, from the models and the words about them
+	$(BIN)/python -m worker.store.dictionary_page > docs/data-dictionary.md.new && mv docs/data-dictionary.md.new docs/data-dictionary.md
+
 bench-polling: $(VENV)/dev  ## compare our check times with the usual ones and with the optimum; draws docs/images/frontier.svg
 	$(BIN)/python -m benchmarks.polling --picture docs/images/frontier.svg
 
 bench-polling-real: $(VENV)/dev  ## compare that simulation with the real system; needs PostgreSQL and Redis
 	$(BIN)/python -m benchmarks.polling.real
+
+bench-readers: $(VENV)/dev  ## time each view and documented query with 10 thousand, 100 thousand and a million projects; needs PostgreSQL
+	$(BIN)/python -m benchmarks.readers
 
 lock: $(VENV)/dev  ## resolve the dependencies anew, with hashes and without addresses
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --upgrade \

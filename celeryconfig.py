@@ -8,7 +8,7 @@ from typing import Any, Final
 from kombu import Queue
 
 from worker.settings import get_settings
-from worker.tasks.names import CHECK, CHECKS, DELIVER, DELIVERIES, DISPATCH, INTAKE, LEARN, TRACK, UPKEEP
+from worker.tasks.names import CHECK, CHECKS, DELIVER, DELIVERIES, DISPATCH, INTAKE, KEEP_UP, LEARN, TRACK, UPKEEP
 
 _settings = get_settings()
 _amqp: Final = _settings.broker.startswith(("amqp", "pyamqp"))
@@ -64,6 +64,7 @@ task_routes = {
     CHECK: {"queue": CHECKS},
     DELIVER: {"queue": DELIVERIES},
     LEARN: {"queue": UPKEEP},
+    KEEP_UP: {"queue": UPKEEP},
 }
 
 # --- tasks ----------------------------------------------------------------------------------------------------------
@@ -73,6 +74,7 @@ imports = (
     "worker.tasks.check",
     "worker.tasks.deliver",
     "worker.tasks.learn",
+    "worker.tasks.upkeep",
 )
 task_ignore_result = True
 task_acks_late = True
@@ -100,5 +102,6 @@ _EXPIRES: Final = 300
 beat_schedule = {
     "dispatch": {"task": DISPATCH, "schedule": _settings.dispatch_every, "options": {"expires": _EXPIRES}},
     "deliver": {"task": DELIVER, "schedule": _settings.sweep_every, "options": {"expires": _EXPIRES}},
+    "upkeep": {"task": KEEP_UP, "schedule": _settings.upkeep_every, "options": {"expires": _EXPIRES}},
     "learn": {"task": LEARN, "schedule": _settings.learn_every, "options": {"expires": _EXPIRES}},
 }

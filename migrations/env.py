@@ -4,8 +4,10 @@ from alembic import context
 from sqlalchemy import Connection
 
 from worker.settings import get_settings
+from worker.store.dictionary import write_comments
 from worker.store.engine import make_engine
 from worker.store.models import Base
+from worker.store.readers import renew_readers
 
 # Two deployments that migrate at the same time take turns; the number only has to be ours.
 _LOCK = 7_310_201_946
@@ -18,6 +20,8 @@ def run(connection: Connection) -> None:
     context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True, compare_type=True)
     with context.begin_transaction():
         context.run_migrations()
+        write_comments(connection)
+        renew_readers(connection)
 
 
 def main() -> None:

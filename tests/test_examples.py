@@ -45,7 +45,7 @@ def test_the_examples_work_together(private_redis: Broker, sqlite_url: str, tmp_
 def test_every_command_that_the_readme_shows_exists() -> None:
     shell = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
     shown = re.findall(
-        r"(?<![\w/.-])(?:\.venv/bin/)?renderwatch ([a-z]+)", shell + "".join(re.findall(r"`[^`\n]+`", README))
+        r"(?<![\w/.-])(?:\.venv/bin/)?renderwatch ([a-z][a-z-]*)", shell + "".join(re.findall(r"`[^`\n]+`", README))
     )
     assert shown
     assert set(shown) <= set(main.commands)

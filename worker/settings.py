@@ -67,6 +67,8 @@ class Settings(BaseModel):
     dispatch_every: Seconds = 1.0
     sweep_every: Seconds = 10.0
     learn_every: Seconds = 60.0
+    upkeep_every: Seconds = 600.0
+    retention: Annotated[float, Field(ge=86400, le=100 * 365 * 86400)] | None = None
     delivery_give_up_after: Seconds = 86400.0
 
     target_detection_delay: Annotated[float, Field(ge=0.5, le=600)] = Plan.target

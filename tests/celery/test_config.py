@@ -24,7 +24,7 @@ BROKERS: Final = {
     "amqp": "amqp://guest:guest@127.0.0.1:5672//",
     "amqps": "amqps://guest:guest@127.0.0.1:5671//",
 }
-TASKS: Final = {names.TRACK, names.DISPATCH, names.CHECK, names.DELIVER, names.LEARN}
+TASKS: Final = {names.TRACK, names.DISPATCH, names.CHECK, names.DELIVER, names.LEARN, names.KEEP_UP}
 QUEUES: Final = {names.INTAKE, names.CHECKS, names.DELIVERIES, names.UPKEEP}
 
 OPTIONS: Final[dict[str, Any]] = dict(flatten(NAMESPACES))  # by name, all that Celery knows
@@ -101,6 +101,7 @@ def test_every_task_has_a_name_of_ours_and_a_queue_that_workers_read(loaded: Map
         names.CHECK: names.CHECKS,
         names.DELIVER: names.DELIVERIES,
         names.LEARN: names.UPKEEP,
+        names.KEEP_UP: names.UPKEEP,
     }
     assert set(loaded["read"]) == QUEUES
 

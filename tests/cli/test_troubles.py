@@ -15,8 +15,8 @@ from worker.store.engine import Database
 
 COMMANDS = sorted(main.commands)
 WITH_JSON = [
-    *("track", "untrack", "recheck", "show", "list", "watch", "history", "credits", "doctor"),
-    *("explain", "delays", "accounts"),
+    *("track", "untrack", "recheck", "show", "list", "watch", "history", "credits", "doctor", "reconcile"),
+    *("explain", "delays", "accounts", "as-of"),
 ]
 COMMAND = [sys.executable, "-c", "from worker.cli.main import main; main(prog_name='renderwatch')"]
 

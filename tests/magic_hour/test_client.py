@@ -283,3 +283,20 @@ def test_the_account_with_a_revoked_key_has_a_problem() -> None:
         got = client.account_problem()
     assert got is not None
     assert got.problem is Problem.UNAUTHORIZED
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, b'{"credits": 9600}', 9600),
+        (200, b'{"credits": "many"}', Problem.BAD_ANSWER),
+        (200, b'{"tier": "pro"}', Problem.BAD_ANSWER),
+        (200, b"[]", Problem.BAD_ANSWER),
+        (200, b"<html>", Problem.BAD_ANSWER),
+        (401, b"", Problem.UNAUTHORIZED),
+    ],
+)
+def test_an_accounts_balance(status: int, body: bytes, expected: object) -> None:
+    with serving(reply(status, body)) as api, client_of(api.url) as client:
+        got = client.get_balance()
+    assert (got.problem if isinstance(got, Trouble) else got) == expected

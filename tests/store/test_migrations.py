@@ -72,16 +72,30 @@ def _words(condition: str) -> str:
     return " ".join(condition.split())
 
 
-def contents(database: Database) -> dict[str, list[tuple[Any, ...]]]:
+Contents = dict[str, list[dict[str, Any]]]
+
+
+def contents(database: Database) -> Contents:
     """All rows of all tables that are there."""
     found = MetaData()
     with database.read() as connection:
         found.reflect(connection)
         return {
-            table.name: sorted((tuple(row) for row in connection.execute(select(table))), key=repr)
+            table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
             for table in found.tables.values()
             if table.name != "alembic_version"
         }
+
+
+def kept(before: Contents, after: Contents) -> bool:
+    """Whether what is there before and after is the same: tables and columns may come or go."""
+    for table in before.keys() & after.keys():
+        assert len(before[table]) == len(after[table])
+        for old, new in zip(before[table], after[table], strict=True):
+            assert {name: old[name] for name in old.keys() & new.keys()} == {
+                name: new[name] for name in old.keys() & new.keys()
+            }
+    return True
 
 
 def fill(database: Database) -> None:
@@ -110,7 +124,8 @@ def test_every_step_goes_down_and_up_and_keeps_what_it_does_not_remove(empty: Da
         before = contents(empty)
         downgrade(empty, below)
         after = contents(empty)
-        assert after == {table: before[table] for table in after}
+        assert after.keys() <= before.keys()
+        assert kept(before, after)
     assert contents(empty) == {}
     for step in STEPS:
         migrate(empty, step)
@@ -124,7 +139,8 @@ def test_every_step_goes_up_with_data_below_it(empty: Database) -> None:
         before = contents(empty)
         migrate(empty)
         after = contents(empty)
-        assert {table: after[table] for table in before} == before
+        assert before.keys() <= after.keys()
+        assert kept(before, after)
         downgrade(empty, "base")
 
 

@@ -1,17 +1,37 @@
-"""``renderwatch credits``: the ledger of a project."""
+"""``renderwatch credits``: the ledger of a project, and reports of all of them."""
+
+from typing import Final
 
 import click
 
 from worker.cli.context import json_option, kind_option, open_database, the_kind
+from worker.cli.credits_report import report
 from worker.cli.output import console, print_json, signed, table, word
 from worker.store import queries
 
+_PROJECT: Final = "project"
 
-@click.command("credits", short_help="Show a project's credit ledger.")
+
+class _ProjectByDefault(click.Group):
+    """``credits ID`` means ``credits project ID``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        first = args[0] if args else ""
+        if first and first not in self.commands and first not in ctx.help_option_names:
+            args = [_PROJECT, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("credits", cls=_ProjectByDefault, short_help="Show a project's credit ledger, or a report of all.")
+def credits_() -> None:
+    """Show a project's credit ledger (`credits ID`), or what was spent (`credits report`); --json prints JSON."""
+
+
+@credits_.command(_PROJECT, short_help="Show a project's credit ledger.")
 @click.argument("project_id")
 @kind_option
 @json_option
-def credits_(project_id: str, kind: str | None, *, as_json: bool) -> None:
+def project(project_id: str, kind: str | None, *, as_json: bool) -> None:
     """Show a project's credit ledger. The amounts add up to what the project costs."""
     with open_database() as database:
         found = the_kind(database, kind, project_id)
@@ -38,3 +58,6 @@ def credits_(project_id: str, kind: str | None, *, as_json: bool) -> None:
             ],
         )
     )
+
+
+credits_.add_command(report)

@@ -19,6 +19,7 @@ _STYLES: Final[Mapping[str, str]] = {
     "settling": "magenta",
     "closed": "dim",
 }
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86400
@@ -83,3 +84,8 @@ def duration(seconds: float) -> str:
 def signed(amount: int) -> str:
     """Return an amount of credits with its sign."""
     return f"{amount:+d}"
+
+
+def harmless(value: object) -> object:
+    """Return a text that no spreadsheet takes for a formula; anything else as it is."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -2,10 +2,10 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, Self
+from typing import Final, Self, TypeVar
 
 import requests
 import urllib3
@@ -15,11 +15,12 @@ from requests.auth import AuthBase
 from worker.domain.identifiers import is_api_key, is_project_id
 from worker.domain.observation import Answer, Problem, Trouble
 from worker.domain.status import Kind
-from worker.magic_hour.payload import BadPayloadError, parse_project
+from worker.magic_hour.payload import BadPayloadError, parse_balance, parse_project
 
 MAX_BODY: Final = 1024 * 1024
 _CHUNK: Final = 64 * 1024
 _OK: Final = 200
+_T = TypeVar("_T")
 
 _PROBLEMS: Final[Mapping[int, tuple[Problem, str]]] = {
     400: (Problem.REFUSED, "the API refuses this request (400)"),
@@ -99,6 +100,11 @@ class MagicHourClient:
         body = self._get("/v1/account")
         return body if isinstance(body, Trouble) else None
 
+    def get_balance(self) -> int | Trouble:
+        """Ask how many credits the account can spend."""
+        body = self._get("/v1/account")
+        return body if isinstance(body, Trouble) else _decoded(body, parse_balance)
+
     def _get(self, path: str) -> bytes | Trouble:
         deadline = time.monotonic() + self._timeout
         try:
@@ -129,8 +135,12 @@ def _body(response: requests.Response, deadline: float) -> bytes:
 
 
 def _read(body: bytes, project_id: str) -> Answer:
+    return _decoded(body, lambda decoded: parse_project(decoded, project_id))
+
+
+def _decoded(body: bytes, parse: Callable[[object], _T]) -> _T | Trouble:
     try:
-        return parse_project(json.loads(body), project_id)
+        return parse(json.loads(body))
     except BadPayloadError as error:
         return Trouble(Problem.BAD_ANSWER, str(error))
     except (ValueError, RecursionError):

@@ -45,6 +45,13 @@ def parse_project(body: object, project_id: str) -> Observation:
     )
 
 
+def parse_balance(body: object) -> int:
+    """Return the credits that an account can spend. Raises BadPayloadError."""
+    if not isinstance(body, Mapping):
+        raise BadPayloadError("the answer is not a JSON object")
+    return _whole(body, "credits")
+
+
 def _field(body: Mapping[str, Any], key: str) -> Any:  # noqa: ANN401  a JSON value; each caller checks its type
     if key not in body:
         raise BadPayloadError(f"the answer has no {key}")
@@ -70,10 +77,14 @@ def _flag(body: Mapping[str, Any], key: str) -> bool:
 
 
 def _credits(body: Mapping[str, Any]) -> int:
-    value = _field(body, "credits_charged")
+    return _whole(body, "credits_charged")
+
+
+def _whole(body: Mapping[str, Any], key: str) -> int:
+    value = _field(body, key)
     whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if isinstance(value, bool) or not whole or abs(value) > _INT64:
-        raise _wrong("credits_charged", "a whole number of 64 bits")
+        raise _wrong(key, "a whole number of 64 bits")
     return int(value)
 
 

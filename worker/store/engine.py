@@ -73,7 +73,7 @@ def _postgresql(url: Any) -> Engine:  # noqa: ANN401  sqlalchemy.URL
         "lock_timeout": _LOCK_TIMEOUT * 1000,
         "idle_in_transaction_session_timeout": _STATEMENT_TIMEOUT * 1000,
     }
-    options = " ".join(f"-c {name}={value}" for name, value in {**limits, "timezone": "UTC"}.items())
+    options = " ".join(f"-c {name}={value}" for name, value in {**limits, "timezone": "UTC", "jit": "off"}.items())
     return create_engine(
         url,
         hide_parameters=True,  # they hold signed links, and errors end up in logs

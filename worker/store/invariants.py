@@ -34,6 +34,15 @@ _QUERIES: Final[Mapping[str, str]] = {
     "finished projects without the event that says so": """
         SELECT count(*) FROM tracked_projects p WHERE p.finished_at IS NOT NULL AND NOT EXISTS (
           SELECT 1 FROM events e WHERE e.tracked_project_id = p.id AND e.dedup_key = 'finished')""",
+    "months whose books are not the ledger and what retention removed": """
+        SELECT count(*) FROM (
+          SELECT month FROM (
+            SELECT substr(CAST(day AS text), 1, 7) AS month, charged + corrected + refunded AS net
+            FROM credit_daily_totals
+            UNION ALL SELECT substr(CAST(observed_at AS text), 1, 7), -amount FROM credit_adjustments
+            WHERE observed_at < (SELECT booked_until FROM books)
+            UNION ALL SELECT substr(CAST(month AS text), 1, 7), -(charged + corrected + refunded)
+            FROM retired_credits) e GROUP BY month HAVING sum(net) <> 0) m""",
     "open projects that are not scheduled": """
         SELECT count(*) FROM tracked_projects WHERE state <> 'closed' AND next_check_at IS NULL""",
     "closed projects without a reason": """

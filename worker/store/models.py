@@ -1,7 +1,7 @@
 """The tables. Remote enumerations are open text; our own are closed by CHECK constraints."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -20,11 +20,17 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from worker.domain.ledger import REASONS
 from worker.domain.status import CLOSE_REASONS, KINDS, SOURCES, STATES
+from worker.store.dictionary import describe
+from worker.store.feed import NextFeedPosition
 from worker.store.types import BigId, Document, UtcDateTime
 
 
 def _one_of(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(repr(value) for value in values)})"
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Base(DeclarativeBase):
@@ -81,35 +87,20 @@ class TrackedProject(Base):
         ),
         CheckConstraint("(credits_charged IS NULL) = (adjustment_count = 0)", name="credits_have_a_ledger"),
         CheckConstraint("(status IS NULL) = (transition_count = 0)", name="status_has_a_history"),
-        Index(
-            "ix_tracked_projects_due",
-            "account",
-            "next_check_at",
-            sqlite_where=text("next_check_at IS NOT NULL"),
-            postgresql_where=text("next_check_at IS NOT NULL"),
-        ),
-        Index(
-            "ix_tracked_projects_lease_token",
-            "lease_token",
-            sqlite_where=text("lease_token IS NOT NULL"),
-            postgresql_where=text("lease_token IS NOT NULL"),
-        ),
+        _partial("ix_tracked_projects_due", "account", "next_check_at", where="next_check_at IS NOT NULL"),
+        _partial("ix_tracked_projects_lease_token", "lease_token", where="lease_token IS NOT NULL"),
         Index("ix_tracked_projects_state", "state"),
-        Index(
-            "ix_tracked_projects_kind_finished",
-            "kind",
+        _partial("ix_tracked_projects_finished_at", "finished_at", where="finished_at IS NOT NULL"),
+        _partial("ix_tracked_projects_closed_at", "closed_at", where="closed_at IS NOT NULL"),
+        _partial("ix_tracked_projects_failed", "finished_at", where="status = 'error'"),
+        _partial(
+            "ix_tracked_projects_refund_due",
             "finished_at",
-            sqlite_where=text("finished_at IS NOT NULL"),
-            postgresql_where=text("finished_at IS NOT NULL"),
+            where="status IN ('error', 'canceled') AND credits_charged > 0",
         ),
-        Index(
-            "ix_tracked_projects_finished",
-            "kind",
-            "type",
-            "finished_at",
-            sqlite_where=text("finished_at IS NOT NULL"),
-            postgresql_where=text("finished_at IS NOT NULL"),
-        ),
+        _partial("ix_tracked_projects_stalled", "stalled_at", where="stalled_at IS NOT NULL AND state <> 'closed'"),
+        _partial("ix_tracked_projects_kind_finished", "kind", "finished_at", where="finished_at IS NOT NULL"),
+        _partial("ix_tracked_projects_finished", "kind", "type", "finished_at", where="finished_at IS NOT NULL"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -174,6 +165,7 @@ class StatusTransition(Base):
         CheckConstraint("(sequence = 1) = (from_status IS NULL)", name="first_sight"),
         CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
         CheckConstraint(_one_of("source", SOURCES), name="source"),
+        Index("ix_status_transitions_observed_at", "observed_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -199,6 +191,7 @@ class CreditAdjustment(Base):
         CheckConstraint("reason <> 'refund' OR amount < 0", name="refund_is_negative"),
         CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
         CheckConstraint("corrects IS NULL OR corrects < sequence", name="corrects_an_earlier_one"),
+        Index("ix_credit_adjustments_observed_at", "observed_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -223,6 +216,7 @@ class Event(Base):
         UniqueConstraint("tracked_project_id", "dedup_key"),
         UniqueConstraint("tracked_project_id", "sequence"),
         Index("ix_events_created_at", "created_at"),
+        Index("ix_events_feed", "feed_position", "id"),
     )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
@@ -232,6 +226,7 @@ class Event(Base):
     dedup_key: Mapped[str] = mapped_column(String(60))
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
+    feed_position: Mapped[int] = mapped_column(BigInteger, default=NextFeedPosition(), server_default=text("0"))
 
 
 class Delivery(Base):
@@ -242,12 +237,8 @@ class Delivery(Base):
         UniqueConstraint("event_id", "destination"),
         CheckConstraint("state IN ('pending', 'sent', 'dead')", name="state"),
         CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
-        Index(
-            "ix_deliveries_pending",
-            "next_attempt_at",
-            sqlite_where=text("state = 'pending'"),
-            postgresql_where=text("state = 'pending'"),
-        ),
+        _partial("ix_deliveries_pending", "next_attempt_at", where="state = 'pending'"),
+        _partial("ix_deliveries_dead", "created_at", where="state = 'dead'"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -259,6 +250,68 @@ class Delivery(Base):
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime | None]
     last_error: Mapped[str | None] = mapped_column(Text)
+
+
+class Books(Base):
+    """The one row that says up to which day the ledger is booked: daily totals hold all entries before that day."""
+
+    __tablename__ = "books"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    booked_until: Mapped[date]
+
+
+class CreditDailyTotal(Base):
+    """What a day that is over came to, for one account, kind and type; ``type`` is '' while it was not known."""
+
+    __tablename__ = "credit_daily_totals"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(String(63), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(5), primary_key=True)
+    type: Mapped[str] = mapped_column(Text, primary_key=True)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    charged: Mapped[int] = mapped_column(BigInteger)
+    corrected: Mapped[int] = mapped_column(BigInteger)
+    refunded: Mapped[int] = mapped_column(BigInteger)
+
+
+class BalanceSample(Base):
+    """What an account could spend at a moment, as Magic Hour said."""
+
+    __tablename__ = "balance_samples"
+    __table_args__ = (UniqueConstraint("account", "observed_at"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    account: Mapped[str] = mapped_column(String(63), ForeignKey("accounts.name"))
+    observed_at: Mapped[datetime]
+    credits: Mapped[int] = mapped_column(BigInteger)
+
+
+class RetiringProject(Base):
+    """A project that the present transaction removes: the database lets its history go. Empty between transactions."""
+
+    __tablename__ = "retiring_projects"
+
+    tracked_project_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("tracked_projects.id"), primary_key=True, autoincrement=False
+    )
+
+
+class RetiredCredit(Base):
+    """What the ledgers of removed projects came to in a month, for one account, kind and type."""
+
+    __tablename__ = "retired_credits"
+
+    month: Mapped[date] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(String(63), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(5), primary_key=True)
+    type: Mapped[str] = mapped_column(Text, primary_key=True)
+    entries: Mapped[int] = mapped_column(BigInteger)
+    charged: Mapped[int] = mapped_column(BigInteger)
+    corrected: Mapped[int] = mapped_column(BigInteger)
+    refunded: Mapped[int] = mapped_column(BigInteger)
 
 
 class RenderDuration(Base):
@@ -292,6 +345,7 @@ class OperatorAction(Base):
     """Something a person or a program did to a project, and why."""
 
     __tablename__ = "operator_actions"
+    __table_args__ = (Index("ix_operator_actions_tracked_project_id", "tracked_project_id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     actor: Mapped[str] = mapped_column(String(200))
@@ -308,3 +362,6 @@ class Heartbeat(Base):
 
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     beat_at: Mapped[datetime]
+
+
+describe(Base.metadata)

@@ -7,6 +7,7 @@ DISPATCH: Final = "renderwatch.dispatch"
 CHECK: Final = "renderwatch.check"
 DELIVER: Final = "renderwatch.deliver"
 LEARN: Final = "renderwatch.learn"
+KEEP_UP: Final = "renderwatch.upkeep"
 
 INTAKE: Final = "renderwatch.intake"
 CHECKS: Final = "renderwatch.checks"

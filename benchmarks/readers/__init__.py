@@ -1,0 +1,1 @@
+"""How fast readers get their answers, as the database grows."""

@@ -1,0 +1,34 @@
+"""renderwatch db grant-reader, as a user meets it."""
+
+import pytest
+from sqlalchemy import text
+
+from tests.cli.conftest import Run
+from tests.support.services import own_name
+from worker.store.engine import Database
+
+
+def test_a_reader_is_made_once_and_can_be_made_again(run: Run, store: Database, database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        said = run("db", "grant-reader", "analyst")
+        assert (said.code, "mode=ro" in said.err) == (1, True)
+        return
+    role = own_name()
+    with store.write() as connection:
+        connection.execute(text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+    first, again = run("db", "grant-reader", role), run("db", "grant-reader", role)
+    with store.write() as connection:
+        connection.execute(text(f"DROP OWNED BY {role}"))
+        connection.execute(text(f"DROP ROLE {role}"))
+    assert (first.code, again.code) == (0, 0)
+    assert first.out.startswith(f"{role} was made and can read the views")
+    assert f"\\password {role}" in first.err
+    assert again.out.startswith(f"{role} can read the views")
+
+
+@pytest.mark.parametrize("name", ["Analyst", "a;b"])
+def test_a_name_that_no_role_has_is_explained(run: Run, name: str, database_url: str) -> None:
+    said = run("db", "grant-reader", name)
+    assert said.code == 1
+    if not database_url.startswith("sqlite"):
+        assert "lower-case letters" in said.err
