@@ -19,6 +19,7 @@ _LONGEST_TASK: Final = _settings.lease_seconds + 60  # nothing a task does after
 broker_url = _settings.broker
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # forever: a broker that comes back finds us waiting
+broker_channel_error_retry = True  # a Redis without memory refuses even acknowledgements: no reason to end
 broker_connection_timeout = 5
 broker_heartbeat = 30
 

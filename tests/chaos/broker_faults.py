@@ -11,7 +11,7 @@ import redis
 from kombu import Connection
 
 from tests.chaos.processes import signal_one
-from tests.chaos.redis_node import RedisNode
+from tests.support.redis_node import RedisNode
 from tests.chaos.world import Inject, World
 from worker.tasks.names import CHECKS, DELIVERIES, INTAKE, UPKEEP
 

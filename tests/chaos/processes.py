@@ -101,7 +101,7 @@ def _role(name: str) -> str:
 def _words(pid: int) -> list[str]:
     with suppress(OSError):
         words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
-        return [*words, Path(words[0]).name]
+        return [*words, Path(words[0].partition(" ")[0]).name]  # Redis writes its address behind its name
     return []
 
 
