@@ -11,8 +11,8 @@ import redis
 from kombu import Connection
 
 from tests.chaos.processes import signal_one
-from tests.support.redis_node import RedisNode
 from tests.chaos.world import Inject, World
+from tests.support.redis_node import RedisNode
 from worker.tasks.names import CHECKS, DELIVERIES, INTAKE, UPKEEP
 
 _OURS: Final = (CHECKS, DELIVERIES, INTAKE, UPKEEP)

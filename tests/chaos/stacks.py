@@ -11,9 +11,9 @@ from typing import Any, Final
 from tests.celery.world import reading
 from tests.chaos import broker_faults, database_faults, messages, process_faults
 from tests.chaos.processes import Fleet
-from tests.support.redis_node import RedisNode
 from tests.chaos.world import LEASE, Inject, World
 from tests.support.processes import environment, wait_for
+from tests.support.redis_node import RedisNode
 from tests.support.services import Broker
 from worker.simulator import Simulator
 
