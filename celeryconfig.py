@@ -80,8 +80,8 @@ task_acks_late = True
 task_reject_on_worker_lost = True
 task_time_limit = _LONGEST_TASK
 task_soft_time_limit = _settings.lease_seconds + 30
-# Once, at once: beat and dispatch come again by themselves. But without it nobody gives beat's producer a new channel when
-# RabbitMQ has closed its connection, and it fails for ever.
+# Once, at once: beat and dispatch come again by themselves. But without it nobody gives beat's producer a new channel
+# when RabbitMQ has closed its connection, and it fails for ever.
 task_publish_retry = True
 task_publish_retry_policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 

@@ -1,6 +1,7 @@
 """Beat keeps one connection for its whole life. When RabbitMQ closes it, beat has to get itself another one."""
 
 import subprocess
+from typing import Any
 
 from kombu import Connection
 
@@ -11,12 +12,14 @@ from worker.tasks.names import UPKEEP
 
 def _waiting(broker: Broker) -> int:
     with Connection(broker.url) as connection:
-        return int(connection.default_channel.queue_declare(UPKEEP, passive=True).message_count)
+        channel: Any = connection.default_channel
+        return int(channel.queue_declare(UPKEEP, passive=True).message_count)
 
 
 def _empty(broker: Broker) -> None:
     with Connection(broker.url) as connection:
-        connection.default_channel.queue_purge(UPKEEP)
+        channel: Any = connection.default_channel
+        channel.queue_purge(UPKEEP)
 
 
 def test_beat_goes_on_after_rabbitmq_has_closed_its_connection(
