@@ -20,7 +20,7 @@ _SPY: Final = "chaos.spy"
 def repeated(world: World) -> bool:
     """Send check messages that are under way a second and a third time."""
     now = time.monotonic()
-    fresh = [lease for at, lease in listen(world) if now - at < 1]
+    fresh = [lease for at, lease in listen(world) if now - at < LEASE]
     return _send(world, fresh[-_AT_ONCE:] * 2)
 
 

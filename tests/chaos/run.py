@@ -8,6 +8,7 @@ from typing import Final
 from tests.celery.world import Received, received
 from tests.chaos import judgement, secrets
 from tests.chaos.enqueuer import Enqueuer
+from tests.chaos.messages import listen
 from tests.chaos.stacks import BURST, RATE, Place
 from tests.chaos.world import World, inject
 from tests.support.processes import API_KEY, wait_for
@@ -65,7 +66,7 @@ def run(world: World, place: Place, seed: int, faults: int, projects: int) -> Ou
         world.random.shuffle(script)
         world.simulator.misbehave(BAD_API, script)
 
-    inject(world, faults, PAUSE, every_round)
+    inject(world, faults, PAUSE, every_round=every_round, every_time=lambda: listen(world))
     world.calm()
     world.simulator.misbehave(Faults())
     try:
@@ -86,7 +87,7 @@ def _settle(world: World, place: Place, seed: int, enqueuer: Enqueuer) -> Outcom
     _wait_for_news(world, place)
     calls = received(place.news)
     broken = judgement.judge(world, enqueuer.handed, calls, RATE, BURST)
-    broken["secrets"] = secrets.found([API_KEY], world.fleet.logs(), world.store)
+    broken["secrets"] = secrets.in_logs([API_KEY], world.fleet.logs()) + secrets.in_rows([API_KEY], world.store)
     return Outcome(
         name=world.name,
         seed=seed,

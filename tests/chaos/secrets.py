@@ -13,10 +13,14 @@ from tests.celery.world import Store
 SIGNED: Final = re.compile(r"X-Goog-(Signature|Credential|Algorithm)|[?&](Signature|sig)=", re.IGNORECASE)
 
 
-def found(secrets: Sequence[str], logs: Mapping[str, str], store: Store) -> list[str]:
-    """Return where a secret or a signed query stands: the file and line, or the table and column."""
-    places = [f"{name}, line {number}" for name, number, line in _lines(logs) if _tells(line, secrets)]
-    return places + [f"{table}.{column}" for table, column, value in _cells(store) if _tells(value, secrets)]
+def in_logs(secrets: Sequence[str], logs: Mapping[str, str]) -> list[str]:
+    """Return the files and lines in which a secret or a signed query stands."""
+    return [f"{name}, line {number}" for name, number, line in _lines(logs) if _tells(line, secrets)]
+
+
+def in_rows(secrets: Sequence[str], store: Store) -> list[str]:
+    """Return the tables and columns in which one stands."""
+    return [f"{table}.{column}" for table, column, value in _cells(store) if _tells(value, secrets)]
 
 
 def _tells(text: str, secrets: Sequence[str]) -> bool:

@@ -17,12 +17,12 @@ from tests.support.redis_node import RedisNode
 from tests.support.services import Broker
 from worker.simulator import Simulator
 
-RATE: Final = 60.0
-BURST: Final = 60
+RATE: Final = 30.0
+BURST: Final = 20
 SETTINGS: Final[dict[str, Any]] = {
     "rate": RATE,
     "burst": BURST,
-    "batch_size": 10,
+    "batch_size": 5,
     "lease_seconds": LEASE,
     "request_timeout": 1.5,
     "least_gap": 0.3,

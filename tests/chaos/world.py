@@ -78,7 +78,14 @@ class World:
         self.wiped.append(Wiped(start, time.time()))
 
 
-def inject(world: World, count: int, pause: tuple[float, float], every_round: Callable[[], None]) -> None:
+def inject(
+    world: World,
+    count: int,
+    pause: tuple[float, float],
+    *,
+    every_round: Callable[[], None],
+    every_time: Callable[[], object],
+) -> None:
     """Inject so many faults, every kind about as often, in an order that follows from the seed."""
     deck: list[str] = []
     while world.injected.total() < count:
@@ -86,6 +93,7 @@ def inject(world: World, count: int, pause: tuple[float, float], every_round: Ca
             deck = sorted(world.faults)
             world.random.shuffle(deck)
             every_round()
+        every_time()
         name = deck.pop()
         if world.faults[name](world):
             world.injected[name] += 1
