@@ -19,6 +19,7 @@ _LONGEST_TASK: Final = _settings.lease_seconds + 60  # nothing a task does after
 broker_url = _settings.broker
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # forever: a broker that comes back finds us waiting
+broker_channel_error_retry = True  # a Redis without memory refuses even acknowledgements: no reason to end
 broker_connection_timeout = 5
 broker_heartbeat = 30
 
@@ -81,7 +82,10 @@ task_acks_late = True
 task_reject_on_worker_lost = True
 task_time_limit = _LONGEST_TASK
 task_soft_time_limit = _settings.lease_seconds + 30
-task_publish_retry = False  # beat and dispatch come again by themselves
+# Once, at once: beat and dispatch come again by themselves. But without it nobody gives beat's producer a new channel
+# when RabbitMQ has closed its connection, and it fails for ever.
+task_publish_retry = True
+task_publish_retry_policy = {"max_retries": 1, "interval_start": 0, "interval_step": 0.2, "interval_max": 0.2}
 
 # --- workers --------------------------------------------------------------------------------------------------------
 worker_prefetch_multiplier = 1

@@ -1,12 +1,25 @@
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from tests.support.services import Broker, postgres_database, postgres_server, rabbitmq_broker, redis_broker
 from worker.store.engine import Database
 from worker.store.schema import migrate
+
+# A test that has figures to show gives them to ``record_property`` under this name.
+SUMMARY: Final = "summary"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", None) == "call":
+                for name, text in report.user_properties:
+                    if name == SUMMARY:
+                        terminalreporter.write_line(str(text))
 
 
 def _migrate(url: str) -> None:

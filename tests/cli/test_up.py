@@ -86,6 +86,25 @@ def test_a_newcomer_sees_every_ending_and_the_news(folder: Path) -> None:
     assert "Traceback" not in up.output
 
 
+def test_a_private_broker_that_is_killed_comes_back_and_work_goes_on(folder: Path) -> None:
+    up = Up(folder)
+    try:
+        up.says("created and tracked 12 projects")
+        os.kill(_redis_of(up.process.pid), signal.SIGKILL)
+        up.says("and was started again", 30)
+        for ending in ENDINGS:
+            up.says(ending, 150)
+    finally:
+        assert up.stop() == 0
+
+
+def _redis_of(process: int) -> int:
+    for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
+        if b"redis-server" in Path(f"/proc/{child}/cmdline").read_bytes():
+            return int(child)
+    pytest.skip("renderwatch up runs no Redis server on this machine")
+
+
 def test_a_second_evening_goes_on_in_the_same_folder(folder: Path) -> None:
     first = Up(folder)
     first.says("created and tracked 12 projects")

@@ -138,8 +138,12 @@ def test_health_and_control_need_no_key_and_are_not_counted(sim: Simulator, clie
     client.get("/v1/account")
     client.get("/v1/video-projects/unknown")
     httpx.get(f"{sim.url}/v1/account", trust_env=False)
-    assert client.get("/_simulator/stats").json() == {"requests": {"200": 1, "401": 1, "404": 1}, "projects": 0}
-    assert sim.stats() == {"requests": {"200": 1, "401": 1, "404": 1}, "projects": 0}
+    assert client.get("/_simulator/stats").json() == {
+        "requests": {"200": 1, "401": 1, "404": 1},
+        "projects": 0,
+        "faults": {},
+    }
+    assert sim.stats() == {"requests": {"200": 1, "401": 1, "404": 1}, "projects": 0, "faults": {}}
 
 
 def test_many_are_created_and_paged_through(sim: Simulator, client: httpx.Client) -> None:

@@ -105,3 +105,10 @@ def test_threads_do_not_step_on_each_other() -> None:
         list(pool.map(work, range(40)))
     assert [record["number"] for record in simulation.record()] == list(range(1, 402))
     assert project.requests == 4000
+
+
+def test_every_final_is_the_end_of_the_life_whatever_floats_make_of_its_moment() -> None:
+    simulation = Simulation(SimulatorOptions(time_scale=40), Clock())
+    projects = simulation.create(500)
+    finals = {record["id"]: record["final"]["status"] for record in simulation.record()}
+    assert finals == {project.id: project.life.last.status for project in projects}

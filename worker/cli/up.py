@@ -19,7 +19,7 @@ from rich.text import Text
 from worker.cli import demo
 from worker.cli.output import console
 from worker.cli.watch import line, progress
-from worker.embedded.broker import embedded_broker
+from worker.embedded.broker import EmbeddedBroker, embedded_broker
 from worker.embedded.children import Child, Children
 from worker.settings import Settings, get_settings, load_settings
 from worker.store import queries, schema
@@ -40,6 +40,7 @@ class _Stack:
     settings: Settings
     database: Database
     children: Children
+    broker: EmbeddedBroker | None
     demo: demo.Demo | None
     started_at: datetime
 
@@ -72,6 +73,7 @@ def _running(concurrency: int) -> Iterator[_Stack]:
     state = settings.state_dir.absolute()
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     environment: dict[str, str] = {}
+    broker: EmbeddedBroker | None = None
     with ExitStack() as stack:
         if settings.celery_broker_url is None:
             broker = stack.enter_context(embedded_broker(state))
@@ -91,7 +93,7 @@ def _running(concurrency: int) -> Iterator[_Stack]:
         children = _children(environment, logs, settings.log_level, concurrency, with_example=prepared is not None)
         with database.read() as connection:
             started_at = clock(connection)
-        yield _Stack(settings, database, stack.enter_context(children), prepared, started_at)
+        yield _Stack(settings, database, stack.enter_context(children), broker, prepared, started_at)
 
 
 def _prepare_demo(stack: ExitStack, settings: Settings, environment: dict[str, str]) -> demo.Demo:
@@ -139,6 +141,12 @@ def _show(stack: _Stack) -> None:
         _print_changes(stack)
 
 
+def _keep_running(stack: _Stack) -> list[str]:
+    """Start again what has ended: the broker first, for the others need it. Returns lines to tell the user."""
+    line = stack.broker.keep_running() if stack.broker else None
+    return [*([line] if line else []), *stack.children.keep_running()]
+
+
 def _wait_for_dispatch(stack: _Stack) -> None:
     """Wait until workers are there, so that the demo's projects are seen from their beginning."""
     deadline = time.monotonic() + _START
@@ -159,7 +167,7 @@ def _show_live(stack: _Stack, out: Console) -> None:
     try:
         with Live(console=out, auto_refresh=False) as live:
             while True:
-                for message in stack.children.keep_running():
+                for message in _keep_running(stack):
                     live.console.print(message, style="yellow", markup=False)
                 height = out.height - (_NEWS_LINES + 3 if stack.demo else 2)
                 parts: list[RenderableType] = [Text(""), progress(_rows(stack, queries.Filter()), height)]
@@ -178,7 +186,7 @@ def _print_changes(stack: _Stack) -> None:
     told = 0
     try:
         while True:
-            for message in stack.children.keep_running():
+            for message in _keep_running(stack):
                 click.echo(message)
             for row in _rows(stack, queries.Filter()):
                 key, text = (row["kind"], row["project_id"]), line(row)

@@ -11,11 +11,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class EmbeddedBroker:
-    """A broker that runs now: what Celery needs to use it, and one line that tells the user what was chosen and why."""
+    """A broker that runs now: what Celery needs to use it, and one line that tells the user what was chosen and why.
+
+    ``keep_running`` is to be called from time to time: it starts a server again that has ended, and then returns a line
+    to tell the user.
+    """
 
     url: str
     kind: str
     description: str
+    keep_running: Callable[[], str | None] = lambda: None
     transport_options: Mapping[str, Any] = field(default_factory=dict)
 
 

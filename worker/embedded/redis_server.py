@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 OLDEST = (6, 2)  # the oldest Redis that kombu's transport supports
 READY_WITHIN = 15.0  # seconds; includes loading the stored messages
+AGAIN_AFTER = 3.0  # seconds; a server that ends at its start would be started without end
 STOP_WITHIN = 10.0  # seconds; includes writing them
 LOG_KEPT = 64 * 1024  # bytes of earlier runs
 MEMORY = "256mb"
@@ -61,14 +62,15 @@ def _running(kind: str, executable: str | None, folder: Path) -> Iterator[Embedd
     _shorten(log)
     with claimed_socket(folder) as socket:
         command = [executable, *_options(data, socket)]
-        with _process(command, log) as server:
-            _wait_until_ready(f"{kind} {version}", server, socket, log)
+        with _process(_Server(kind, command, log)) as server:
+            _wait_until_ready(f"{kind} {version}", server.process, socket, log)
             elsewhere = "" if socket.parent == folder else ", whose path is too long for a socket"
             what = f"private Redis ({kind} {version}) on the Unix socket {socket}; data in {data}{elsewhere}"
             yield EmbeddedBroker(
                 url=f"redis+socket://{quote(str(socket))}",
                 kind=kind,
                 description=what,
+                keep_running=server.keep_running,
             )
 
 
@@ -103,27 +105,54 @@ def _options(data: Path, socket: Path) -> list[str]:
     return [word for name, value in options.items() for word in (f"--{name}", value)]
 
 
-@contextmanager
-def _process(command: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the server in a session of its own, so that Ctrl-C reaches only us and the workers finish first."""
-    with log.open("ab") as output:
-        server = subprocess.Popen(  # noqa: S603 - a server that we found, with our own options
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+class _Server:
+    """The server's process, in a session of its own, so that Ctrl-C reaches only us and the workers finish first."""
+
+    def __init__(self, kind: str, command: list[str], log: Path) -> None:
+        self._kind = kind
+        self._command = command
+        self._log = log
+
+    def start(self) -> None:
+        with self._log.open("ab") as output:
+            self.process = subprocess.Popen(  # noqa: S603 - a server that we found, with our own options
+                self._command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        self._guard = subprocess.Popen(  # noqa: S603 - fixed words and a process number
+            ["/bin/sh", "-c", GUARD, str(self.process.pid)], stdin=subprocess.PIPE, start_new_session=True
         )
-    guard = subprocess.Popen(  # noqa: S603 - fixed words and a process number
-        ["/bin/sh", "-c", GUARD, str(server.pid)], stdin=subprocess.PIPE, start_new_session=True
-    )
+        self._started_at = time.monotonic()
+
+    def keep_running(self) -> str | None:
+        """Start it again if it has ended, with what it had stored; not at once if it ended soon after its start."""
+        code = self.process.poll()
+        if code is None or time.monotonic() - self._started_at < AGAIN_AFTER:
+            return None
+        self._forget_guard()
+        self.start()
+        return f"the private {self._kind} ended with code {code} and was started again; see {self._log}"
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_WITHIN)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._forget_guard()
+
+    def _forget_guard(self) -> None:
+        self._guard.kill()  # before its pipe closes, or it would signal a number that is free again
+        self._guard.communicate()
+
+
+@contextmanager
+def _process(server: _Server) -> Iterator[_Server]:
+    server.start()
     try:
         yield server
     finally:
-        server.terminate()
-        try:
-            server.wait(STOP_WITHIN)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-        guard.kill()  # before its pipe closes, or it would signal a number that is free again
-        guard.communicate()
+        server.stop()
 
 
 def _wait_until_ready(name: str, server: subprocess.Popen[bytes], socket: Path, log: Path) -> None:

@@ -1,10 +1,13 @@
-"""The control surface under /_simulator, for tests and demos: create many, look up the truth, read the counters."""
+"""The control surface under /_simulator, for tests and demos: create many, look up the truth, misbehave."""
+
+from dataclasses import asdict
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from worker.simulator.api import refusal
+from worker.simulator.faults import Faults
 from worker.simulator.projects import SimulatorFullError
 from worker.simulator.simulation import Simulation
 
@@ -26,6 +29,9 @@ class Control:
             Route("/_simulator/projects", self.records, methods=["GET"]),
             Route("/_simulator/projects", self.create, methods=["POST"]),
             Route("/_simulator/stats", self.stats, methods=["GET"]),
+            Route("/_simulator/requests", self.requests, methods=["GET"]),
+            Route("/_simulator/faults", self.faults, methods=["GET"]),
+            Route("/_simulator/faults", self.misbehave, methods=["PUT"]),
         ]
 
     async def health(self, _request: Request) -> Response:
@@ -67,3 +73,24 @@ class Control:
     async def stats(self, _request: Request) -> Response:
         """Return how often the API answered with which status."""
         return JSONResponse(self._simulation.stats())
+
+    async def requests(self, _request: Request) -> Response:
+        """Return when each API key's requests came in, by the first 12 hex digits of the key's SHA-256."""
+        return JSONResponse(self._simulation.log.times())
+
+    async def faults(self, _request: Request) -> Response:
+        """Tell how the API misbehaves now, how often it has, and how many scripted faults still wait."""
+        misfortune = self._simulation.misfortune
+        return JSONResponse(asdict(misfortune.faults) | {"waiting": misfortune.waiting, "met": dict(misfortune.met)})
+
+    async def misbehave(self, request: Request) -> Response:
+        """Misbehave as the body says; `next` is a list of faults for the next requests, in this order."""
+        try:
+            body = await request.json()
+            script = body.pop("next", [])
+            faults = Faults(**body)
+            self._simulation.misfortune.script(script)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            return refusal(400, f'the body must be JSON like {{"rates": {{"500": 0.1}}, "next": ["html"]}}: {error}')
+        self._simulation.misfortune.faults = faults
+        return await self.faults(request)

@@ -1,7 +1,7 @@
-"""What every request to the API passes first: the key check and the count of the answers."""
+"""What every request to the API passes first: the log, the key check and the count of the answers."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -12,9 +12,12 @@ UNAUTHORIZED = JSONResponse({"message": "Unauthorized"}, status_code=401)
 class Gate:
     """ASGI middleware around the vendor's paths; the simulator's own paths need no key and are not counted."""
 
-    def __init__(self, app: ASGIApp, api_keys: Collection[str] | None, answers: Counter[int]) -> None:
-        """Let the given keys in, or any key for None, and count into `answers` by status."""
+    def __init__(
+        self, app: ASGIApp, api_keys: Collection[str] | None, answers: Counter[int], note: Callable[[str], None]
+    ) -> None:
+        """Let the given keys in, or any key for None; `note` the key of each request, and count its status."""
         self._app = app
+        self._note = note
         self._api_keys = api_keys
         self._answers = answers
 
@@ -29,10 +32,16 @@ class Gate:
                 self._answers[message["status"]] += 1
             await send(message)
 
-        await (self._app if self._admits(scope) else UNAUTHORIZED)(scope, receive, count)
+        key = _bearer_key(scope)
+        self._note(key)
+        await (self._app if self._admits(key) else UNAUTHORIZED)(scope, receive, count)
 
-    def _admits(self, scope: Scope) -> bool:
-        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
-        scheme, _, key = header.partition(" ")
-        key = key.strip()
-        return scheme.lower() == "bearer" and bool(key) and (self._api_keys is None or key in self._api_keys)
+    def _admits(self, key: str) -> bool:
+        return bool(key) and (self._api_keys is None or key in self._api_keys)
+
+
+def _bearer_key(scope: Scope) -> str:
+    """Return the key that came with a request, or nothing."""
+    header = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+    scheme, _, key = header.partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else ""

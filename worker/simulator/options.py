@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
+from worker.simulator.faults import Faults
+
 RATES = ("failure_rate", "cancel_rate", "late_refund_rate", "no_refund_rate", "correction_rate", "draft_rate")
 
 
@@ -19,6 +21,7 @@ class SimulatorOptions:
     draft_rate: how many projects begin as drafts; the real API is not known to do that for API creates.
     max_projects: how many are remembered; beyond it the one that settled first is forgotten, or a create gets a 503.
     api_keys: the accepted keys; None accepts any.
+    faults: how it misbehaves; by default not at all.
     account_credits: what the account has to spend before the first create. Running out refuses nothing.
     """
 
@@ -33,6 +36,7 @@ class SimulatorOptions:
     draft_rate: float = 0.0
     max_projects: int = 100_000
     api_keys: frozenset[str] | None = field(default=None, repr=False)
+    faults: Faults = field(default_factory=Faults)
     account_credits: int = 1_000_000_000
 
     def __post_init__(self) -> None:

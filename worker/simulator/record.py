@@ -59,6 +59,10 @@ def _change(project: Project, moment: Moment) -> Change:
 
 def _final(project: Project) -> Final:
     # Deletion stops a life short.
-    settled_at = project.settles_at if project.deleted_at is None else min(project.settles_at, project.deleted_at)
-    last = project.at(project.settles_at)
+    deleted_at = project.deleted_at
+    if deleted_at is not None and deleted_at < project.settles_at:
+        last, settled_at = project.at(deleted_at), deleted_at
+    else:
+        # Not asked by time: at just that moment, floats may round to the one before.
+        last, settled_at = project.life.last, project.settles_at
     return Final(settled_at=settled_at, status=last.status, credits_charged=last.credits_charged)

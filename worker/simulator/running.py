@@ -2,10 +2,11 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from worker.simulator.faults import Faults
 from worker.simulator.options import SimulatorOptions
 from worker.simulator.projects import Clock, Project
 from worker.simulator.record import Record
@@ -29,6 +30,16 @@ class Simulator:
     def record(self) -> list[Record]:
         """Return the true story of every remembered project, oldest first."""
         return self.simulation.record()
+
+    def misbehave(self, faults: Faults | None = None, script: Sequence[str] = ()) -> None:
+        """Misbehave like this from now on; without `faults` as before. `script` is for the next requests, one each."""
+        if faults is not None:
+            self.simulation.misfortune.faults = faults
+        self.simulation.misfortune.script(script)
+
+    def requests(self) -> dict[str, list[float]]:
+        """Return when (epoch seconds) each API key's requests came in, by `fingerprint` of the key."""
+        return self.simulation.log.times()
 
     def stats(self) -> Stats:
         """Return how often the API answered with which status."""

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from worker.simulator.api import Api, refusal
 from worker.simulator.control import Control
 from worker.simulator.gate import Gate
+from worker.simulator.misbehaving import Drop, Misbehaving
 from worker.simulator.options import SimulatorOptions
 from worker.simulator.projects import Clock
 from worker.simulator.simulation import Simulation
@@ -23,11 +24,15 @@ Announce = Callable[[str], None]
 """Called once with the URL of a server that now answers."""
 
 
-def create_app(simulation: Simulation) -> Starlette:
-    """Return the web application on this state."""
+def create_app(simulation: Simulation, drop: Drop) -> Starlette:
+    """Return the web application on this state; `drop` cuts the connection to a client."""
+    options = simulation.options
     return Starlette(
         routes=[*Api(simulation).routes(), *Control(simulation).routes()],
-        middleware=[Middleware(Gate, api_keys=simulation.options.api_keys, answers=simulation.answers)],
+        middleware=[
+            Middleware(Gate, api_keys=options.api_keys, answers=simulation.answers, note=simulation.note),
+            Middleware(Misbehaving, misfortune=simulation.misfortune, drop=drop),
+        ],
         exception_handlers={HTTPException: _refuse},
     )
 
@@ -54,7 +59,7 @@ class AnnouncingServer(uvicorn.Server):
         """Bind the address."""
         # Nothing is logged but trouble: the simulator shall stay out of the way of whoever runs it.
         config = uvicorn.Config(
-            create_app(simulation),
+            create_app(simulation, self._drop),
             lifespan="off",
             log_config=None,
             log_level="warning",
@@ -72,6 +77,13 @@ class AnnouncingServer(uvicorn.Server):
             self.run(sockets=[self._socket])
         finally:
             self._socket.close()
+
+    def _drop(self, client: object) -> None:
+        """Cut the connection to a client in the middle of its request."""
+        for connection in self.server_state.connections:
+            transport = getattr(connection, "transport", None)
+            if transport is not None and getattr(connection, "client", None) == client:
+                transport.abort()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then announce."""

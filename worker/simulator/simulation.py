@@ -4,17 +4,20 @@ from collections import Counter
 from typing import TypedDict
 
 from worker.simulator.catalogue import CATALOGUE
+from worker.simulator.faults import Misfortune
 from worker.simulator.links import Links
 from worker.simulator.options import SimulatorOptions
 from worker.simulator.projects import Clock, Project, Projects
 from worker.simulator.record import Record, record
+from worker.simulator.request_log import RequestLog
 
 
 class Stats(TypedDict):
-    """`requests`: answers of the API by HTTP status; `projects`: how many are remembered."""
+    """`requests`: answers of the API by HTTP status; `projects`: how many are remembered; `faults`: how often each."""
 
     requests: dict[str, int]
     projects: int
+    faults: dict[str, int]
 
 
 class Simulation:
@@ -27,6 +30,8 @@ class Simulation:
         self.projects = Projects(options, clock)
         self.links = Links(options.seed)
         self.answers: Counter[int] = Counter()
+        self.log = RequestLog()
+        self.misfortune = Misfortune(options.faults, options.seed, clock)
 
     def create(self, count: int, path: str | None = None) -> list[Project]:
         """Create plain projects, through one create endpoint or, without a path, through all of them in turn.
@@ -47,7 +52,12 @@ class Simulation:
         return Stats(
             requests={str(status): count for status, count in sorted(self.answers.items())},
             projects=len(self.projects),
+            faults=dict(sorted(self.misfortune.met.items())),
         )
+
+    def note(self, api_key: str) -> None:
+        """Write down that a request with this key came in now."""
+        self.log.note(api_key, self.clock())
 
     def credits_left(self) -> int:
         """Return what the account can still spend."""
