@@ -110,6 +110,13 @@ class TrackedProject(Base):
             sqlite_where=text("finished_at IS NOT NULL"),
             postgresql_where=text("finished_at IS NOT NULL"),
         ),
+        Index(
+            "ix_tracked_projects_failed",
+            "finished_at",
+            "error_code",
+            sqlite_where=text("status = 'error'"),
+            postgresql_where=text("status = 'error'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -198,6 +205,7 @@ class CreditAdjustment(Base):
         CheckConstraint("reason <> 'refund' OR amount < 0", name="refund_is_negative"),
         CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
         CheckConstraint("corrects IS NULL OR corrects < sequence", name="corrects_an_earlier_one"),
+        Index("ix_credit_adjustments_observed_at", "observed_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -247,6 +255,7 @@ class Delivery(Base):
             sqlite_where=text("state = 'pending'"),
             postgresql_where=text("state = 'pending'"),
         ),
+        Index("ix_deliveries_dead", "id", sqlite_where=text("state = 'dead'"), postgresql_where=text("state = 'dead'")),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -291,6 +300,7 @@ class OperatorAction(Base):
     """Something a person or a program did to a project, and why."""
 
     __tablename__ = "operator_actions"
+    __table_args__ = (Index("ix_operator_actions_tracked_project_id", "tracked_project_id"),)
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     actor: Mapped[str] = mapped_column(String(200))
@@ -298,6 +308,45 @@ class OperatorAction(Base):
     tracked_project_id: Mapped[int | None] = mapped_column(BigId, ForeignKey("tracked_projects.id"))
     reason: Mapped[str | None] = mapped_column(Text)
     acted_at: Mapped[datetime]
+
+
+class ApiToken(Base):
+    """A token that a program or a person logs in with. Only its hash is kept; a revoked one stays, for the record."""
+
+    __tablename__ = "api_tokens"
+    __table_args__ = (UniqueConstraint("token_hash"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(63))
+    token_hash: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(200))
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class WebSession(Base):
+    """A browser that is logged in with a token. Only the hash of its cookie is kept."""
+
+    __tablename__ = "web_sessions"
+    __table_args__ = (Index("ix_web_sessions_expires_at", "expires_at"),)
+
+    cookie_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[int] = mapped_column(BigId, ForeignKey("api_tokens.id"))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class RequestMinute(Base):
+    """How many requests an account was allowed within a minute, for charts."""
+
+    __tablename__ = "request_minutes"
+
+    account: Mapped[str] = mapped_column(String(63), primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    requests: Mapped[int]
 
 
 class Heartbeat(Base):
