@@ -20,6 +20,7 @@ from worker.cli import (
     track,
     up,
     watch,
+    web,
 )
 from worker.cli.completion import completion
 from worker.embedded.broker import BrokerInUseError, BrokerUnavailableError
@@ -65,6 +66,7 @@ for command in (
     delays.delays,
     accounts.accounts,
     migrate.migrate,
+    web.web,
     tokens.tokens,
     simulate.simulate,
     doctor.doctor,
