@@ -33,7 +33,7 @@ def test_a_token_opens_only_what_its_scopes_say(web: Served) -> None:
     tries: dict[str, Callable[[httpx.Client], httpx.Response]] = {
         "track": lambda client: client.post("/v1/projects", json=item),
         "read": lambda client: client.get("/v1/projects"),
-        "operate": lambda client: client.post("/v1/deliveries/replay"),
+        "operate": lambda client: client.post("/v1/deliveries/dead/replay"),
     }
     for scope in SCOPES:
         with web.client(scope, name=f"only-{scope}") as client:

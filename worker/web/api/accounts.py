@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path
 
 from worker.store import operations
 from worker.store.timing import read_accounts
@@ -30,7 +30,7 @@ def resume(
     web: TheWeb,
     caller: Operator,
     name: NamePath,
-    reason: Annotated[Reason, Query(max_length=500, description="kept with the token's name")] = None,
+    reason: Reason = None,
 ) -> schemas.Done:
     """Ask for it again with the next dispatch. Accounts also resume by themselves once the cause is gone."""
     with web.database.write() as connection:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from worker.store import delivery_lists
 from worker.web.api import schemas
 from worker.web.api.access import Operator, Reader, TheWeb, actor
-from worker.web.api.params import Reason, Text
+from worker.web.api.params import Reason, Text, Word
 from worker.web.problems import ProblemError
 
 router = APIRouter(tags=["deliveries"])
@@ -20,7 +20,7 @@ def list_deliveries(
     caller: Reader,  # noqa: ARG001  the scope
     *,
     state: Literal["pending", "sent", "dead"] | None = None,
-    destination: Text | None = None,
+    destination: Text = None,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> schemas.DeliveryPage:
@@ -48,7 +48,7 @@ def replay(
     web: TheWeb,
     caller: Operator,
     number: NumberPath,
-    reason: Annotated[Reason, Query(max_length=500, description="kept with the token's name")] = None,
+    reason: Reason = None,
 ) -> schemas.Replayed:
     """Send it again as if it were new, with the same event id: with the next sweep, and for as long as a new one."""
     with web.database.write() as connection:
@@ -58,12 +58,12 @@ def replay(
     return schemas.Replayed(replayed=replayed)
 
 
-@router.post("/deliveries/replay", summary="Send all dead deliveries again")
+@router.post("/deliveries/dead/replay", summary="Send all dead deliveries again")
 def replay_dead(
     web: TheWeb,
     caller: Operator,
-    destination: Annotated[Text | None, Query(description="only those for it")] = None,
-    reason: Annotated[Reason, Query(max_length=500, description="kept with the token's name")] = None,
+    destination: Annotated[Word | None, Query(description="only those for it")] = None,
+    reason: Reason = None,
 ) -> schemas.Replayed:
     """Send dead deliveries again, at most 10,000 at once."""
     with web.database.write() as connection:

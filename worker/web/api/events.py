@@ -43,7 +43,7 @@ async def stream_events(
     *,
     type: Annotated[list[EventType] | None, Query()] = None,  # noqa: A002  the API's word
     kind: Annotated[list[Kind] | None, Query()] = None,
-    account: Text | None = None,
+    account: Text = None,
     last_event_id: Annotated[str | None, Header(max_length=100, description="the last event you have")] = None,
 ) -> StreamingResponse:
     """Stream events, each with the payload that destinations get.

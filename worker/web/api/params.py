@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from worker.domain.status import Kind
 
@@ -36,12 +36,15 @@ def _in_range(value: datetime) -> datetime:
     return value
 
 
-_NO_NUL = "^[^\\u0000]*$"
-Text = Annotated[str, AfterValidator(_plain), Query(max_length=200, pattern=_NO_NUL)]
-Words = Annotated[list[Annotated[str, AfterValidator(_plain)]], Query(max_length=50)]
+Word = Annotated[str, Field(max_length=200, pattern="^[^\\u0000]*$"), AfterValidator(_plain)]
+Text = Annotated[Word | None, Query()]
+Words = Annotated[list[Word] | None, Query(max_length=50)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_range)]
 KindPath = Annotated[Kind, Path()]
 IdPath = Annotated[
     str, Path(pattern="^[A-Za-z0-9_-]{8,64}$", examples=["cmb1xk2v80000l70"], description="from the create call")
 ]
-Reason = Annotated[str | None, AfterValidator(lambda value: value if value is None else _plain(value))]
+Reason = Annotated[
+    Annotated[str, Field(max_length=500, pattern="^[^\\u0000]*$"), AfterValidator(_plain)] | None,
+    Query(description="kept with the token's name"),
+]

@@ -14,7 +14,7 @@ from worker.tracking.intake import MOST_ITEMS, Taken, track
 from worker.web.api import schemas
 from worker.web.api.access import JsonBody, Operator, Reader, TheWeb, Tracker, actor
 from worker.web.api.bodies import ITEM, MANY, body
-from worker.web.api.params import IdPath, KindPath, Moment, Reason, Text, Words
+from worker.web.api.params import IdPath, KindPath, Moment, Reason, Text, Word, Words
 from worker.web.cursor import CursorError, read_cursor, write_cursor
 from worker.web.hub import FullError
 from worker.web.problems import ProblemError
@@ -66,19 +66,19 @@ def list_projects(  # noqa: PLR0913  one argument for each filter
     web: TheWeb,
     caller: Reader,  # noqa: ARG001  the scope
     *,
-    text: Annotated[Text | None, Query(description="an id, or a part of a name or of metadata")] = None,
+    text: Annotated[Word | None, Query(description="an id, or a part of a name or of metadata")] = None,
     kind: Annotated[list[Kind] | None, Query()] = None,
-    type: Words | None = None,  # noqa: A002  the API's word
-    status: Words | None = None,
+    type: Words = None,  # noqa: A002  the API's word
+    status: Words = None,
     state: Annotated[list[State] | None, Query()] = None,
-    account: Text | None = None,
-    error_code: Text | None = None,
-    metadata: Annotated[Words | None, Query(description="key:value, such as order:4711; all must match")] = None,
+    account: Text = None,
+    error_code: Text = None,
+    metadata: Annotated[list[Word] | None, Query(max_length=50, description="key:value; all must match")] = None,
     tracked_after: Moment | None = None,
     tracked_before: Moment | None = None,
     sort: Sort = "newest",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    cursor: Text | None = None,
+    cursor: Text = None,
 ) -> schemas.ProjectPage:
     """Return a page of the projects that match every filter.
 
@@ -129,7 +129,7 @@ async def read_project(
     project_id: IdPath,
     *,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="seconds")] = 0.0,
-    seen: Annotated[Text | None, Query(description="the status that you know; the present one if left out")] = None,
+    seen: Annotated[Word | None, Query(description="the status that you know; the present one if left out")] = None,
 ) -> schemas.Project:
     """Return a project. With `wait`, return as soon as its status is another than `seen`, or the time is over.
 
@@ -195,7 +195,7 @@ def recheck(
     caller: Operator,
     kind: KindPath,
     project_id: IdPath,
-    reason: Annotated[Reason, Query(max_length=500, description="kept with the token's name")] = None,
+    reason: Reason = None,
 ) -> schemas.Done:
     """Make it due: it is checked with the next dispatch, also if it is closed."""
     with web.database.write() as connection:
@@ -211,7 +211,7 @@ def untrack(
     caller: Operator,
     kind: KindPath,
     project_id: IdPath,
-    reason: Annotated[Reason, Query(max_length=500, description="kept with the token's name")] = None,
+    reason: Reason = None,
 ) -> schemas.Project:
     """Close it as untracked; what was recorded stays. One that is closed already stays as it is."""
     with web.database.write() as connection:
