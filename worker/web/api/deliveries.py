@@ -43,6 +43,19 @@ def read_delivery(web: TheWeb, caller: Reader, number: NumberPath) -> schemas.De
     return schemas.DeliveryDetails.model_validate(row)
 
 
+@router.post("/deliveries/dead/replay", summary="Send all dead deliveries again")
+def replay_dead(
+    web: TheWeb,
+    caller: Operator,
+    destination: Annotated[Word | None, Query(description="only those for it")] = None,
+    reason: Reason = None,
+) -> schemas.Replayed:
+    """Send dead deliveries again, at most 10,000 at once."""
+    with web.database.write() as connection:
+        replayed = delivery_lists.replay(connection, None, actor(caller), reason, destination=destination)
+    return schemas.Replayed(replayed=replayed)
+
+
 @router.post("/deliveries/{number}/replay", summary="Send a delivery again")
 def replay(
     web: TheWeb,
@@ -55,19 +68,6 @@ def replay(
         replayed = delivery_lists.replay(connection, [number], actor(caller), reason)
     if not replayed:
         raise _unknown(number)
-    return schemas.Replayed(replayed=replayed)
-
-
-@router.post("/deliveries/dead/replay", summary="Send all dead deliveries again")
-def replay_dead(
-    web: TheWeb,
-    caller: Operator,
-    destination: Annotated[Word | None, Query(description="only those for it")] = None,
-    reason: Reason = None,
-) -> schemas.Replayed:
-    """Send dead deliveries again, at most 10,000 at once."""
-    with web.database.write() as connection:
-        replayed = delivery_lists.replay(connection, None, actor(caller), reason, destination=destination)
     return schemas.Replayed(replayed=replayed)
 
 
