@@ -48,7 +48,7 @@ class _Stack:
 @click.command(short_help="Run everything here: database, broker, worker, beat, dashboard.")
 @click.option("--concurrency", default=2, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 def up(concurrency: int) -> None:
-    """Run everything in this terminal: database, private broker unless CELERY_BROKER_URL is set, worker, beat, dashboard.
+    """Run everything in this terminal: database, broker (unless CELERY_BROKER_URL is set), worker, beat, dashboard.
 
     Without an API key it starts a simulator, creates some projects and tracks them, so that you can see how it works.
     Ctrl-C stops everything.

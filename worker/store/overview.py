@@ -1,7 +1,7 @@
 """How things stand and how they went, for people who look. Every number is of a bounded time, or of what is open."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -12,7 +12,6 @@ from sqlalchemy import (
     case,
     cast,
     column,
-    extract,
     func,
     select,
     table,
@@ -83,12 +82,17 @@ def open_by_status(connection: Connection) -> list[tuple[str, str | None, int]]:
     return sorted(found, key=lambda row: (row[0], -row[2]))
 
 
-def bucket(connection: Connection, moment: Any, seconds: int) -> ColumnElement[int]:  # noqa: ANN401  a column of times
-    """Return the Unix time of the start of the span of time in which a moment falls."""
+def bucket(connection: Connection, moment: Any, seconds: int) -> ColumnElement[Any]:  # noqa: ANN401  a column of times
+    """Return the start of the span of time in which a moment falls; ``unix`` reads it."""
     if connection.dialect.name == "sqlite":
-        unix: ColumnElement[int] = cast(func.strftime("%s", moment), Integer)
-        return unix - unix % seconds
-    return cast(func.floor(extract("epoch", moment) / seconds) * seconds, Integer)
+        second: ColumnElement[int] = cast(func.strftime("%s", moment), Integer)
+        return second - second % seconds
+    return func.date_bin(timedelta(seconds=seconds), moment, datetime.fromtimestamp(0, UTC))
+
+
+def unix(start: int | datetime) -> int:
+    """Return the Unix time of a start that ``bucket`` gave."""
+    return start if isinstance(start, int) else int(start.timestamp())
 
 
 def spans(since: datetime, until: datetime, seconds: int) -> list[int]:
@@ -105,7 +109,7 @@ def finished_by_span(connection: Connection, since: datetime, seconds: int) -> l
         .where(_TABLE.c.kind.in_(KINDS), _TABLE.c.finished_at >= since)
         .group_by(span, _TABLE.c.status)
     )
-    return [(row[0], row[1], row[2]) for row in connection.execute(statement)]
+    return [(unix(row[0]), row[1], row[2]) for row in connection.execute(statement)]
 
 
 def delay_by_span(connection: Connection, since: datetime, seconds: int) -> dict[int, float]:
@@ -113,7 +117,7 @@ def delay_by_span(connection: Connection, since: datetime, seconds: int) -> dict
     span = bucket(connection, _DELAYS.c.finished_at, seconds)
     late = func.avg(_DELAYS.c.uncertainty_seconds) / 2
     statement = select(span, late).where(_DELAYS.c.kind.in_(KINDS), _DELAYS.c.finished_at >= since).group_by(span)
-    return {row[0]: float(row[1]) for row in connection.execute(statement)}
+    return {unix(row[0]): float(row[1]) for row in connection.execute(statement)}
 
 
 def requests_by_minute(connection: Connection, since: datetime) -> dict[int, int]:

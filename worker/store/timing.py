@@ -73,7 +73,8 @@ class Delays:
 def read_delays(connection: Connection, since: datetime, most: int = _MOST_ENDS) -> list[Delays]:
     """Return the detection delay of each type, of what finished since a time; of ``most`` of the latest ends."""
     statement = text(
-        "SELECT kind, type, uncertainty_seconds, checks FROM detection_delays WHERE finished_at >= :since"
+        "SELECT kind, type, uncertainty_seconds, checks FROM detection_delays"
+        " WHERE kind IN ('video', 'image', 'audio') AND finished_at >= :since"
         " ORDER BY finished_at DESC LIMIT :most"
     ).bindparams(bindparam("since", since, type_=TrackedProject.finished_at.type), most=most)
     rows = sorted(connection.execute(statement).all(), key=lambda row: (row.kind, row.type or ""))

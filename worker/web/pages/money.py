@@ -17,7 +17,6 @@ PERIODS: Final = {
     "24h": (_DAY, "24 hours", 3600),
     "7d": (7 * _DAY, "7 days", 6 * 3600),
     "30d": (30 * _DAY, "30 days", _DAY),
-    "90d": (90 * _DAY, "90 days", _DAY),
 }
 _PALETTE: Final = ("s-red", "s-amber", "s-violet", "s-blue", "s-grey")
 
@@ -30,15 +29,17 @@ def show_credits(viewer: TheViewer, period: str = "7d", by: str = "") -> Respons
     start = since(now, seconds)
     by = "" if '"' in by or "\\" in by or "\x00" in by else by[:100]
     with viewer.web.database.read() as connection:
-        spans = spend.spend_by_span(connection, start, width)
-        types = spend.spend_by_type(connection, start)
-        accounts = spend.spend_by_account(connection, start)
+        rows = spend.read_spend(connection, start, width)
         keys = spend.metadata_keys(connection)
         values = spend.spend_by_metadata(connection, start, by) if by else []
         outstanding = spend.outstanding(connection, start)
+    spans = {row["span"]: row for row in spend.summed(rows, ["span"])}
     chart = charts.bars(
         "Credits", "credits", over, overview.spans(start, now, width), width,
-        {"spent": {span: each[0] for span, each in spans.items()}, "came back": {s: e[1] for s, e in spans.items()}},
+        {
+            "spent": {span: row["spent"] for span, row in spans.items()},
+            "came back": {span: row["back"] for span, row in spans.items()},
+        },
         {"spent": "s-blue", "came back": "s-green"},
     )  # fmt: skip
     return viewer.page(
@@ -47,10 +48,10 @@ def show_credits(viewer: TheViewer, period: str = "7d", by: str = "") -> Respons
         periods=PERIODS,
         over=over,
         chart=chart,
-        spent=sum(each[0] for each in spans.values()),
-        came_back=sum(each[1] for each in spans.values()),
-        types=types,
-        accounts=accounts,
+        spent=sum(row["spent"] for row in spans.values()),
+        came_back=sum(row["back"] for row in spans.values()),
+        types=spend.summed(rows, ["kind", "type"]),
+        accounts=spend.summed(rows, ["account"]),
         keys=keys,
         by=by,
         values=values,

@@ -31,8 +31,8 @@ def show_overview(viewer: TheViewer) -> Response:
         delays = overview.delay_by_span(connection, day, _HOUR)
         requests = overview.requests_by_minute(connection, hour)
         spent, back = overview.credits_since(connection, today)
-    hours = overview.spans(day, now, _HOUR)
-    minutes = overview.spans(hour, now, _MINUTE)[:-1]
+    hours = overview.spans(day, now, _HOUR)[1:]
+    minutes = overview.spans(hour, now, _MINUTE)[1:-1]
     ends: defaultdict[str, dict[int, float]] = defaultdict(dict)
     for name in ENDS:
         ends[name] = {}

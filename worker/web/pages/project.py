@@ -26,6 +26,7 @@ class Stretch:
     width: float
     css: str
     says: str
+    becomes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,8 @@ def timeline(
         if each["observed_after"] and each["observed_after"] < each["observed_at"]:
             says = f"between these times {each['from_status']} became {each['to_status']}"
             x = place(each["observed_after"])
-            stretches.append(Stretch(x, place(each["observed_at"]) - x, "unsure", says))
+            before, after = f"t-{css(each['from_status'])}", f"t-{css(each['to_status'])}"
+            stretches.append(Stretch(x, round(place(each["observed_at"]) - x, 2), before, says, after))
         x = place(each["observed_at"])
         stretches.append(
             Stretch(x, round(max(0.4, place(until) - x), 2), f"t-{css(each['to_status'])}", each["to_status"])

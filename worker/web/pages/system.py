@@ -35,7 +35,7 @@ def show_accounts(viewer: TheViewer) -> Response:
         row["has_key"] = row["name"] in settings.accounts
         row["rate"] = settings.rate * row["rate_factor"]
     known = {row["name"] for row in rows}
-    minutes = overview.spans(since(now, 3600), now, 60)[:-1]
+    minutes = overview.spans(since(now, 3600), now, 60)[1:-1]
     rates = {minute: requests.get(minute, 0) / 60 for minute in minutes}
     return viewer.page(
         "accounts.html",
