@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -40,14 +40,12 @@ LIMIT: Final = 0.3
 
 
 @contextmanager
-def serving(url: str, folder: Path) -> Iterator[str]:
+def serving(variables: Mapping[str, str], folder: Path) -> Iterator[str]:
     """Run a web process on a database; give its address."""
-    variables = {"DATABASE_URL": url, "MAGIC_HOUR_API_KEY": "benchmark", "RENDERWATCH_WEB_PORT": "0"}
     command = [sys.executable, "-m", "worker.web"]
     root = Path(__file__).parents[2]
-    process = subprocess.Popen(  # noqa: S603  our own
-        command, env=os.environ | variables | {"PYTHONPATH": str(root)}, cwd=folder, stdout=subprocess.PIPE, text=True
-    )
+    full = {**os.environ, **variables, "RENDERWATCH_WEB_PORT": "0", "PYTHONPATH": str(root)}
+    process = subprocess.Popen(command, env=full, cwd=folder, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own
     try:
         line = process.stdout.readline() if process.stdout else ""
         if ": http" not in line:
@@ -94,7 +92,7 @@ def main() -> None:
         with database.read() as connection:
             (row,) = find_projects(connection, Search(statuses=["complete"]), 1).rows
         print(f"{given.projects:,} projects of {given.days:g} days, made in {time.perf_counter() - started:.0f} s\n")
-        with serving(url, Path(folder)) as address:
+        with serving({"DATABASE_URL": url, "MAGIC_HOUR_API_KEY": "benchmark"}, Path(folder)) as address:
             _report(address, token, f"{row['kind']}/{row['project_id']}", given.rounds)
         database.close()
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from playwright.sync_api import sync_playwright
+from sqlalchemy import text
 
 from benchmarks.web.__main__ import serving
 from benchmarks.web.seed import seed, tidy
@@ -28,6 +29,12 @@ from worker.tracking.learn import learn
 
 _SECONDS: Final = 45
 _LOOKS: Final = {"light": ("light", 1360, 940), "dark": ("dark", 1360, 940), "phone": ("light", 390, 844)}
+# What the past left open, the simulator would not know.
+_NOBODY_KNOWS_THEM: Final = """
+UPDATE tracked_projects
+SET state = 'closed', close_reason = 'settled', closed_at = clock_timestamp(), next_check_at = NULL
+WHERE state <> 'closed'
+"""
 _PAGES: Final = (
     "/", "/projects", "/credits?by=customer", "/deliveries", "/failures", "/accounts", "/check-times", "/settings",
     "/audit",
@@ -51,9 +58,10 @@ def main(folder: Path) -> None:
             migrate(database)
             with database.write() as connection:
                 seed(connection, 6000, 2)
+                connection.execute(text(_NOBODY_KNOWS_THEM))
             tidy(database.engine)
             learn(database)
-            variables = environment(url, broker, simulator.url, rate=50, burst=200, greatest_gap=5)
+            variables = environment(url, broker, simulator.url, rate=25, burst=100, greatest_gap=5)
             programs.worker(variables)
             programs.beat(variables)
             made = simulator.create(160)
@@ -63,7 +71,7 @@ def main(folder: Path) -> None:
                 token = create_token(connection, "ann", SCOPES, "screenshots")
             time.sleep(_SECONDS)
             video = next(each for each in made if each.endpoint.kind == "video")
-            with serving(url, Path(name)) as address:
+            with serving(variables, Path(name)) as address:
                 _picture(address, token, f"/projects/video/{video.id}", folder)
             database.close()
 

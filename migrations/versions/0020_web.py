@@ -14,11 +14,18 @@ TIME = sa.DateTime(timezone=True)
 DOCUMENT = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 # Only what is rarely written again gets an index here: one on what every check changes would slow every check down.
 PARTIAL = {
-    "ix_tracked_projects_failed": ("tracked_projects", ["finished_at", "error_code"], "status = 'error'"),
+    "ix_tracked_projects_failed": (
+        "tracked_projects",
+        ["finished_at", "error_code"],
+        "status IN ('error', 'canceled')",
+    ),
     "ix_deliveries_dead": ("deliveries", ["id"], "state = 'dead'"),
 }
 PLAIN = {
-    "ix_credit_adjustments_observed_at": ("credit_adjustments", ["observed_at"]),
+    "ix_credit_adjustments_observed_at": (
+        "credit_adjustments",
+        ["observed_at", "tracked_project_id", "amount", "sequence"],
+    ),
     "ix_operator_actions_tracked_project_id": ("operator_actions", ["tracked_project_id"]),
 }
 

@@ -201,8 +201,7 @@ def test_everything_works_by_keyboard_and_the_theme_is_remembered(page: Page, lo
     page.keyboard.press("Enter")
     expect(page.locator("#main")).to_be_focused()
     page.keyboard.press("/")
-    expect(page).to_have_url(f"{web.url}/projects")
-    page.keyboard.press("/")
+    expect(page).to_have_url(f"{web.url}/projects#text")
     expect(page.get_by_label("Id, name, or metadata")).to_be_focused()
     if look.is_phone:
         page.get_by_role("button", name="Menu").click()

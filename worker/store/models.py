@@ -114,8 +114,8 @@ class TrackedProject(Base):
             "ix_tracked_projects_failed",
             "finished_at",
             "error_code",
-            sqlite_where=text("status = 'error'"),
-            postgresql_where=text("status = 'error'"),
+            sqlite_where=text("status IN ('error', 'canceled')"),
+            postgresql_where=text("status IN ('error', 'canceled')"),
         ),
     )
 
@@ -205,7 +205,8 @@ class CreditAdjustment(Base):
         CheckConstraint("reason <> 'refund' OR amount < 0", name="refund_is_negative"),
         CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
         CheckConstraint("corrects IS NULL OR corrects < sequence", name="corrects_an_earlier_one"),
-        Index("ix_credit_adjustments_observed_at", "observed_at"),
+        # With what sums need, so that they are read from the index alone.
+        Index("ix_credit_adjustments_observed_at", "observed_at", "tracked_project_id", "amount", "sequence"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

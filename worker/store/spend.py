@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, String, and_, case, cast, func, select
 
-from worker.domain.status import KINDS
 from worker.store.models import CreditAdjustment, TrackedProject
 from worker.store.overview import bucket, unix
 
@@ -74,8 +73,8 @@ def outstanding(connection: Connection, since: datetime) -> list[dict[str, Any]]
     columns = (_PROJECT.c.account, _PROJECT.c.status)
     statement = (
         select(*columns, func.count().label("projects"), func.sum(_PROJECT.c.credits_charged).label("credits"))
-        .where(_PROJECT.c.kind.in_(KINDS), _PROJECT.c.finished_at >= since)
-        .where(_PROJECT.c.status.in_(("error", "canceled")), _PROJECT.c.credits_charged > 0)
+        .where(_PROJECT.c.status.in_(("error", "canceled")), _PROJECT.c.finished_at >= since)
+        .where(_PROJECT.c.credits_charged > 0)
         .group_by(*columns)
         .order_by(*columns)
     )

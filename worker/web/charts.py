@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 _DAY: Final = 86400
+_HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Chart:
     bars: Sequence[Bar] = ()
     line: str = ""
     limit: float | None = None
+    limit_name: str = "limit"
 
     @property
     def empty(self) -> bool:
@@ -53,7 +55,7 @@ class Chart:
 def label(unix: int, seconds: int) -> str:
     """Return how a span of time is named on an axis."""
     moment = datetime.fromtimestamp(unix, UTC)
-    return moment.strftime("%d %b" if seconds >= _DAY else "%H:%M" if seconds < _DAY else "%d %b %H:%M")
+    return moment.strftime("%d %b" if seconds >= _DAY else "%d %b %H:%M" if seconds > _HOUR else "%H:%M")
 
 
 def bars(
@@ -92,6 +94,7 @@ def line(  # noqa: PLR0913  what a line chart is made of
     values: Mapping[int, float],
     *,
     limit: float | None = None,
+    limit_name: str = "limit",
     css: str = "s-blue",
 ) -> Chart:
     """Return a line through the spans that have a value, perhaps with a limit to compare it with."""
@@ -101,7 +104,7 @@ def line(  # noqa: PLR0913  what a line chart is made of
     path = "M" + " L".join(f"{x:.2f} {y:.2f}" for x, y in points) if points else ""
     rows = [(label(span, seconds), [values.get(span)]) for span in spans]
     at = None if limit is None else round(100 - 100 * limit / top, 2)
-    return Chart(title, unit, over, [(title, css)], rows, top, line=path, limit=at)
+    return Chart(title, unit, over, [(title, css)], rows, top, line=path, limit=at, limit_name=limit_name)
 
 
 def nice(value: float) -> float:

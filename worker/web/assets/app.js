@@ -131,8 +131,9 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   const search = document.getElementById("text");
   if (search) search.focus();
-  else location.assign("/projects");
+  else location.assign("/projects#text");
 });
 
+if (location.hash === "#text") document.getElementById("text")?.focus();
 prepare(document);
 connect();

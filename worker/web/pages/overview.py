@@ -53,7 +53,7 @@ def show_overview(viewer: TheViewer) -> Response:
         finished_chart=charts.bars("Finished projects", "projects an hour", "24 hours", hours, _HOUR, ends, ENDS),
         delay_chart=charts.line(
             "Detection delay", "seconds, mean of each hour", "24 hours", hours, _HOUR, delays,
-            limit=settings.target_detection_delay,
+            limit=settings.target_detection_delay, limit_name="target",
         ),
         requests_chart=charts.line(
             "Requests", "a second, mean of each minute", "1 hour", minutes, _MINUTE, rates, limit=limit, css="s-violet"
