@@ -104,9 +104,11 @@ def test_a_database_that_is_gone_is_a_clear_answer() -> None:
     with served(database) as web:
         header = {"authorization": "Bearer rw_" + "c" * 43}
         answer = httpx.get(f"{web.url}/v1/projects", headers=header, trust_env=False)
+        page = httpx.get(web.url, cookies={"renderwatch": "x"}, trust_env=False)
     assert answer.status_code == 503
     assert answer.json()["code"] == "database_unavailable"
     assert "127.0.0.1" not in answer.text
+    assert (page.status_code, "The database cannot be reached" in page.text) == (503, True)
 
 
 def test_an_address_that_others_can_reach_needs_a_token_first(database: Database) -> None:

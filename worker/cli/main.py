@@ -57,6 +57,7 @@ for command in (
     track.track,
     operate.untrack,
     operate.recheck,
+    operate.replay,
     show.show,
     list_.list_,
     watch.watch,

@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.store.engine import StoreUnavailableError
@@ -34,6 +34,14 @@ _HEADERS: Final = {
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
 _YEAR: Final = 365 * 86400
+_UNAVAILABLE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Not available now</title><meta http-equiv="refresh" content="5">
+<link rel="stylesheet" href="/assets/base.css"></head>
+<body class="alone"><main><div class="card"><h1>The database cannot be reached</h1>
+<p>Nothing is lost. This page tries again every five seconds; <code>renderwatch doctor</code> tells what is wrong.</p>
+</div></main></body></html>
+"""
 
 
 class Gate:
@@ -117,7 +125,10 @@ def caller_of(scope: Scope) -> Caller:
 def unavailable(scope: Scope) -> Response:
     """Say that the database does not play along; why is for the operators' eyes only."""
     detail = "the database cannot be used now; try again in some seconds"
-    return _answer(scope, 503, "database_unavailable", detail, {"retry-after": "5"})
+    headers = {"retry-after": "5"}
+    if scope["path"].startswith("/v1"):
+        return problem_response(503, "database_unavailable", detail, headers)
+    return HTMLResponse(_UNAVAILABLE, 503, headers)
 
 
 def _answer(scope: Scope, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
