@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types migrations dictionary bench-polling bench-polling-real bench-readers lock clean
+.PHONY: help up test lint types migrations dictionary bench-polling bench-polling-real bench-readers bench-web screenshots lock clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +24,7 @@ $(VENV)/dev: $(VENV)/run requirements-dev.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $@
 
-up: $(VENV)/run  ## run everything here: database, broker, worker, beat; a simulator when there is no API key
+up: $(VENV)/run  ## run everything here: database, broker, worker, beat, dashboard; a simulator when there is no API key
 	@exec $(BIN)/renderwatch up
 
 test: $(VENV)/dev  ## run all tests; PYTEST_ARGS="-k ledger" narrows them
@@ -52,6 +52,14 @@ bench-polling-real: $(VENV)/dev  ## compare that simulation with the real system
 
 bench-readers: $(VENV)/dev  ## time each view and documented query with 10 thousand, 100 thousand and a million projects; needs PostgreSQL
 	$(BIN)/python -m benchmarks.readers
+
+bench-web: $(VENV)/dev  ## time every page of the dashboard with a million projects; needs PostgreSQL; BENCH_ARGS="--projects 100000"
+	$(BIN)/python -m benchmarks.web $(BENCH_ARGS)
+
+screenshots: $(VENV)/dev  ## picture the dashboard on a running simulation, into docs/images; needs PostgreSQL, Redis, Chromium
+	$(BIN)/python -m benchmarks.web.screenshots build/screenshots
+	cp build/screenshots/overview-light.png docs/images/dashboard-overview.png
+	cp build/screenshots/project-dark.png docs/images/dashboard-project.png
 
 lock: $(VENV)/dev  ## resolve the dependencies anew, with hashes and without addresses
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --upgrade \

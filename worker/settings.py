@@ -71,6 +71,13 @@ class Settings(BaseModel):
     retention: Annotated[float, Field(ge=86400, le=100 * 365 * 86400)] | None = None
     delivery_give_up_after: Seconds = 86400.0
 
+    web_host: str = Field(default="127.0.0.1", min_length=1, max_length=255)
+    web_port: int = Field(default=8321, ge=0, le=65535)
+    web_rate: float = Field(default=100.0, gt=0, le=100_000)
+    web_burst: int = Field(default=2000, ge=1, le=1_000_000)
+    web_longest_body: int = Field(default=4 * 1024 * 1024, ge=1024, le=256 * 1024 * 1024)
+    web_session_seconds: Seconds = 12 * 3600.0
+
     target_detection_delay: Annotated[float, Field(ge=0.5, le=600)] = Plan.target
     least_gap: Seconds = Plan.least_gap
     greatest_gap: Seconds = Plan.greatest_gap
@@ -175,6 +182,18 @@ def load_settings(environ: Mapping[str, str], directory: Path) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise SettingsError("; ".join(map(_explain, error.errors(include_url=False)))) from None
+
+
+def setting_origins(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """Return where each setting comes from: a variable of the environment, the file, or its default."""
+    chosen = environ.get(_FILE_VARIABLE, "")
+    path = directory / (chosen or CONFIG_FILE)
+    in_file = _from_file(path, required=bool(chosen))
+    origins = {}
+    for name in Settings.model_fields:
+        variable = env_name(name)
+        origins[name] = variable if environ.get(variable) else path.name if name in in_file else "default"
+    return origins
 
 
 @cache

@@ -22,7 +22,11 @@ INDEXES = {
     ),
     "ix_tracked_projects_stalled": ("tracked_projects", ["stalled_at"], "stalled_at IS NOT NULL AND state <> 'closed'"),
     "ix_status_transitions_observed_at": ("status_transitions", ["observed_at"], None),
-    "ix_credit_adjustments_observed_at": ("credit_adjustments", ["observed_at"], None),
+    "ix_credit_adjustments_observed_at": (
+        "credit_adjustments",
+        ["observed_at", "tracked_project_id", "amount", "sequence"],
+        None,
+    ),
     "ix_deliveries_dead": ("deliveries", ["created_at"], "state = 'dead'"),
     "ix_operator_actions_tracked_project_id": ("operator_actions", ["tracked_project_id"], None),
 }
@@ -60,7 +64,8 @@ def _redefine_detection_delays(*, by_project: bool) -> None:
     finished = "p.finished_at" if by_project else "t.observed_at"
     query = f"""
 SELECT p.kind, p.type, p.account, p.project_id, t.to_status AS status, t.observed_after AS still_running_at,
-  {finished} AS finished_at, {_exact_seconds(w)} AS uncertainty_seconds, p.checks_until_finished AS checks
+  {finished} AS finished_at, {_exact_seconds(w)} AS uncertainty_seconds, p.detection_delay AS delay_seconds,
+  p.checks_until_finished AS checks
 FROM tracked_projects p {join}
 WHERE t.observed_after IS NOT NULL"""
     if w.postgresql:

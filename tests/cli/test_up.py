@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.processes import ROOT, wait_for
@@ -60,6 +61,20 @@ def running_in(folder: Path) -> list[str]:
     return found
 
 
+def dashboard(folder: Path, output: str) -> tuple[str, str]:
+    """The address of the dashboard, and the token to log in with."""
+    found = re.search(r"^dashboard: (http://\S+) ", output, re.MULTILINE)
+    assert found
+    return found[1], (folder / ".renderwatch/web-token").read_text().strip()
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/v1/accounts").is_success
+    except httpx.TransportError:
+        return False
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A newcomer's folder, in which nothing runs any more afterwards."""
@@ -72,6 +87,10 @@ def test_a_newcomer_sees_every_ending_and_the_news(folder: Path) -> None:
     try:
         up.says("this is a demo on a simulator")
         up.says("created and tracked 12 projects")
+        url, token = dashboard(folder, up.output)
+        with httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}, trust_env=False) as client:
+            wait_for(lambda: answers(client), 60, "the dashboard answers")
+            assert len(client.get("/v1/projects").json()["data"]) == 12
         for ending in ENDINGS:
             up.says(ending, 150)
         for news in ("project.completed", "project.failed", "project.canceled", "project.settled"):

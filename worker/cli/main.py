@@ -20,10 +20,12 @@ from worker.cli import (
     reconcile,
     show,
     simulate,
+    tokens,
     track,
     up,
     upkeep,
     watch,
+    web,
 )
 from worker.cli.completion import completion
 from worker.embedded.broker import BrokerInUseError, BrokerUnavailableError
@@ -60,6 +62,7 @@ for command in (
     track.track,
     operate.untrack,
     operate.recheck,
+    operate.replay,
     show.show,
     list_.list_,
     watch.watch,
@@ -74,6 +77,8 @@ for command in (
     db.db,
     export.export,
     upkeep.upkeep,
+    web.web,
+    tokens.tokens,
     simulate.simulate,
     doctor.doctor,
     completion,

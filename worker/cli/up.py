@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from worker.cli import demo
+from worker.cli.dashboard import choose_dashboard, invitation
 from worker.cli.output import console
 from worker.cli.watch import line, progress
 from worker.embedded.broker import EmbeddedBroker, embedded_broker
@@ -45,10 +46,10 @@ class _Stack:
     started_at: datetime
 
 
-@click.command(short_help="Run everything here: database, broker, worker, beat.")
+@click.command(short_help="Run everything here: database, broker, worker, beat, dashboard.")
 @click.option("--concurrency", default=2, show_default=True, type=click.IntRange(1, 64), help="Worker processes.")
 def up(concurrency: int) -> None:
-    """Run everything in this terminal: migrations, a private broker unless CELERY_BROKER_URL is set, worker and beat.
+    """Run everything in this terminal: database, broker (unless CELERY_BROKER_URL is set), worker, beat, dashboard.
 
     Without an API key it starts a simulator, creates some projects and tracks them, so that you can see how it works.
     Ctrl-C stops everything.
@@ -90,7 +91,12 @@ def _running(concurrency: int) -> Iterator[_Stack]:
         click.echo(f"database: {database.engine.url.render_as_string(hide_password=True)}")
         click.echo(f"API: {settings.magic_hour_base_url}")
         click.echo(f"logs: {logs}")
-        children = _children(environment, logs, settings.log_level, concurrency, with_example=prepared is not None)
+        dashboard = choose_dashboard(settings)
+        click.echo(invitation(database, dashboard, state, at_terminal=console().is_terminal))
+        environment |= dashboard.environment
+        children = _children(
+            environment, logs, settings.log_level, concurrency, with_example=prepared is not None, web=dashboard.command
+        )
         with database.read() as connection:
             started_at = clock(connection)
         yield _Stack(settings, database, stack.enter_context(children), broker, prepared, started_at)
@@ -107,7 +113,9 @@ def _prepare_demo(stack: ExitStack, settings: Settings, environment: dict[str, s
     return prepared
 
 
-def _children(environment: dict[str, str], logs: Path, level: str, concurrency: int, *, with_example: bool) -> Children:
+def _children(
+    environment: dict[str, str], logs: Path, level: str, concurrency: int, *, with_example: bool, web: Sequence[str]
+) -> Children:
     celery = [sys.executable, "-m", "celery", "-A", "worker.app"]
     worker = [*celery, "worker", "--loglevel", level, "--concurrency", str(concurrency), "--without-gossip"]
     if with_example:
@@ -118,6 +126,7 @@ def _children(environment: dict[str, str], logs: Path, level: str, concurrency: 
         [
             Child("worker", worker, full, logs),
             Child("beat", [*celery, "beat", "--loglevel", level], full, logs),
+            Child("web", web, full, logs),
         ],
         patience=_PATIENCE,
     )

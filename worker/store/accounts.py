@@ -5,12 +5,12 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, case, func, select, update
+from sqlalchemy import Connection, RowMapping, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.domain import pricing
 from worker.domain.allowance import Allowance
-from worker.store.models import Account
+from worker.store.models import Account, RequestMinute
 
 _FIELDS: Final = tuple(field.name for field in fields(Allowance))
 
@@ -52,6 +52,20 @@ def save_allowance(connection: Connection, account: str, allowance: Allowance) -
     """Write an allowance back."""
     values = {name: getattr(allowance, name) for name in _FIELDS}
     connection.execute(update(Account).where(Account.name == account).values(values))
+
+
+def note_requests(connection: Connection, account: str, requests: int, now: datetime) -> None:
+    """Count the requests that an account was allowed within this minute, for charts."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    row = {"account": account, "minute": now.replace(second=0, microsecond=0), "requests": requests}
+    statement = dialect.insert(RequestMinute).values(row)
+    more = {"requests": RequestMinute.requests + statement.excluded.requests}
+    connection.execute(statement.on_conflict_do_update(index_elements=["account", "minute"], set_=more))
+
+
+def forget_requests(connection: Connection, before: datetime) -> None:
+    """Remove the counts of minutes before a time."""
+    connection.execute(delete(RequestMinute).where(RequestMinute.minute < before))
 
 
 def read_price(connection: Connection, account: str, target: float) -> float:

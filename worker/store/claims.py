@@ -13,7 +13,7 @@ from worker.domain.fairness import fair_shares
 from worker.domain.hazard import benefit
 from worker.domain.overload import CANDIDATES, MOST_CANDIDATES, Candidate, choose
 from worker.domain.status import WAITING, Kind
-from worker.store.accounts import lock_free_allowances, save_allowance
+from worker.store.accounts import lock_free_allowances, note_requests, save_allowance
 from worker.store.engine import clock
 from worker.store.identity import new_token
 from worker.store.models import TrackedProject
@@ -88,7 +88,9 @@ def claim_due(
         claimed = [_lease_batch(connection, name, part, now, until) for part in parts]
         batches += claimed
         if claimed:
-            save_allowance(connection, name, take(refilled[name], sum(batch.size for batch in claimed), now))
+            size = sum(batch.size for batch in claimed)
+            save_allowance(connection, name, take(refilled[name], size, now))
+            note_requests(connection, name, size, now)
     return batches
 
 

@@ -125,3 +125,9 @@ def load(connection: Connection) -> Durations:
         if len(steps) == len(EDGES) - 1:  # a later version's table may be finer: then ours is a guess until it learns
             learned[key] = Hazard(steps)
     return Durations(learned)
+
+
+def learned_from(connection: Connection) -> dict[Key, int]:
+    """Return from how many finished renders each table was learned."""
+    statement = select(RenderDuration.kind, RenderDuration.type, RenderDuration.learned_from).distinct()
+    return {(row.kind, row.type): row.learned_from for row in connection.execute(statement)}

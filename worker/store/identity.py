@@ -15,3 +15,8 @@ def new_event_id() -> str:
 def new_token() -> str:
     """Return a lease token: nobody else has the same."""
     return str(uuid.uuid4())
+
+
+def new_secret() -> str:
+    """Return 256 random bits as 43 characters that headers, cookies and URLs carry."""
+    return secrets.token_urlsafe(32)

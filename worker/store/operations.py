@@ -51,7 +51,7 @@ def untrack(
         .returning(TrackedProject.id, TrackedProject.project_id)
     )
     rows = connection.execute(statement).all()
-    _note(connection, "untrack", [row.id for row in rows], actor, reason)
+    note(connection, "untrack", [row.id for row in rows], actor, reason)
     return [row.project_id for row in rows]
 
 
@@ -72,11 +72,12 @@ def recheck(
         .returning(TrackedProject.id, TrackedProject.project_id)
     )
     rows = connection.execute(statement).all()
-    _note(connection, "recheck", [row.id for row in rows], actor, reason)
+    note(connection, "recheck", [row.id for row in rows], actor, reason)
     return [row.project_id for row in rows]
 
 
-def _note(connection: Connection, action: str, ids: Sequence[int], actor: str, reason: str | None) -> None:
+def note(connection: Connection, action: str, ids: Sequence[int | None], actor: str, reason: str | None) -> None:
+    """Note what somebody did to tracked projects; None stands for an act that concerns none in particular."""
     now = clock(connection)
     rows = [
         {

@@ -51,7 +51,14 @@ class Filter:
 def list_projects(connection: Connection, wanted: Filter, limit: int) -> list[dict[str, Any]]:
     """Return the projects that match, the latest first."""
     statement = select(_PROJECTS).where(*wanted.conditions()).order_by(_PROJECTS.c.id.desc()).limit(limit)
-    return [_public(row) for row in connection.execute(statement).mappings()]
+    return [public(row) for row in connection.execute(statement).mappings()]
+
+
+def read_project(connection: Connection, kind: str, project_id: str) -> dict[str, Any] | None:
+    """Return one project, if it is known."""
+    found = select(_PROJECTS).where(_PROJECTS.c.kind == kind, _PROJECTS.c.project_id == project_id)
+    row = connection.execute(found).mappings().one_or_none()
+    return public(row) if row else None
 
 
 def count_projects(connection: Connection, wanted: Filter) -> int:
@@ -107,7 +114,8 @@ def _rows(connection: Connection, statement: Select[Any]) -> list[dict[str, Any]
     return [dict(row) for row in connection.execute(statement).mappings()]
 
 
-def _public(row: RowMapping) -> dict[str, Any]:
+def public(row: RowMapping) -> dict[str, Any]:
+    """Return what of a row of tracked_projects is the project's and not the machinery's."""
     return {str(key): value for key, value in row.items() if key not in _INTERNAL}
 
 

@@ -70,12 +70,12 @@ class Delays:
     p99: float
 
 
-def read_delays(connection: Connection, since: datetime) -> list[Delays]:
-    """Return the detection delay of each type, of what finished since a time; at most the latest 100,000."""
+def read_delays(connection: Connection, since: datetime, most: int = _MOST_ENDS) -> list[Delays]:
+    """Return the detection delay of each type, of what finished since a time; of ``most`` of the latest ends."""
     statement = text(
-        "SELECT kind, type, delay_seconds, checks FROM detection_delays"
-        " WHERE finished_at >= :since AND delay_seconds IS NOT NULL ORDER BY finished_at DESC LIMIT :most"
-    ).bindparams(bindparam("since", since, type_=TrackedProject.finished_at.type), most=_MOST_ENDS)
+        "SELECT kind, type, delay_seconds, checks FROM detection_delays WHERE kind IN ('video', 'image', 'audio')"
+        " AND finished_at >= :since AND delay_seconds IS NOT NULL ORDER BY finished_at DESC LIMIT :most"
+    ).bindparams(bindparam("since", since, type_=TrackedProject.finished_at.type), most=most)
     rows = sorted(connection.execute(statement).all(), key=lambda row: (row.kind, row.type or ""))
     return [_delays(key, list(group)) for key, group in groupby(rows, key=lambda row: (row.kind, row.type))]
 

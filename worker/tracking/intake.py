@@ -15,11 +15,15 @@ MOST_ITEMS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An item that was not taken: its place in the request (0 for the first), what it was, and why."""
+    """An item that was not taken: its place in the request (0 for the first), what it was, and why.
+
+    ``conflicts`` if nothing is wrong with it but that the project is tracked for another account.
+    """
 
     position: int
     request: object
     reason: str
+    conflicts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def track(database: Database, settings: Settings, items: Sequence[object]) -> Ta
             stored = store_requests(connection, good)
     for request, reason in stored.refused:
         position = positions[id(request)]
-        rejected.append(Rejection(position, items[position], reason))
+        rejected.append(Rejection(position, items[position], reason, conflicts=True))
     return Taken(stored.new, stored.known, stored.reopened, tuple(sorted(rejected, key=lambda one: one.position)))
 
 

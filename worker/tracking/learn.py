@@ -3,16 +3,20 @@
 import threading
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from worker.domain.durations import ANY_TYPE, Durations, first_guess
 from worker.domain.hazard import REMEMBERED, Seen, freshness
 from worker.domain.hazard import learn as improve
+from worker.store.accounts import forget_requests
 from worker.store.durations import Key, Render, finished_renders, has_news, load, running_ages, save
-from worker.store.engine import Database
+from worker.store.engine import Database, clock
 
 # More types than this in one round wait for the next one.
 MOST_TYPES: Final = 100
+# Charts of requests go back so far.
+_CHARTED: Final = timedelta(days=7)
 
 
 def learn(database: Database) -> int:
@@ -21,6 +25,9 @@ def learn(database: Database) -> int:
         keys = has_news(connection, MOST_TYPES)
     for key in keys:
         _learn(database, key)
+    if keys:
+        with database.write() as connection:
+            forget_requests(connection, clock(connection) - _CHARTED)
     return len(keys)
 
 

@@ -1,0 +1,56 @@
+"""Every endpoint keeps what the OpenAPI document says, whatever it is sent."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+
+from tests.store.world import request, seen, track
+from tests.web.conftest import Served, answer_all, served, token_for
+from worker.domain.tokens import SCOPES
+from worker.settings import Settings
+from worker.store.engine import Database
+from worker.web.api.document import document
+from worker.web.app import create_app
+
+NOT_FUZZED = ("/v1/events",)  # a stream that does not end; tests/web/test_waiting.py has it
+
+
+@pytest.fixture
+def running(postgres_url: str) -> Iterator[tuple[Served, str]]:
+    database = Database(postgres_url)
+    track(database, request(1), request(2, kind="image", account="studio"))
+    answer_all(database, seen("rendering"), seen("complete", 300))
+    with served(database, web_rate=100_000, web_burst=1_000_000) as web:
+        yield web, token_for(database, *SCOPES)
+    database.close()
+
+
+# It sends our own header along when it leaves authentication out; tests/web/test_gate.py asks every path without.
+# And no schema can say which accounts have a key, or which destinations an operator allows.
+NOT_CHECKED = (ignored_auth, positive_data_acceptance)
+
+
+def _schema() -> Any:  # noqa: ANN401  schemathesis types it as it likes
+    app: Any = create_app(Settings(), Database("sqlite://"))
+    return schemathesis.openapi.from_dict(document(app._app)).exclude(path=list(NOT_FUZZED))
+
+
+schema = _schema()
+
+
+@schema.parametrize()  # type: ignore[untyped-decorator]
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+def test_the_document_is_kept(case: schemathesis.Case[Any], running: tuple[Served, str]) -> None:
+    web, token = running
+    case.call_and_validate(
+        base_url=web.url, headers={"authorization": f"Bearer {token}"}, excluded_checks=list(NOT_CHECKED)
+    )

@@ -1,0 +1,1 @@
+"""The HTTP API and the operators' dashboard: one process, which can run many times."""
