@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from worker.domain.status import Kind, is_terminal
-from worker.store import audit, delivery_lists, feed, queries
+from worker.store import arrivals, audit, delivery_lists, queries
 from worker.store.timing import read_timing
 from worker.web.pages.render import TheViewer
 
@@ -50,7 +50,7 @@ def show_project(viewer: TheViewer, kind: Kind, project_id: Annotated[str, Path(
         history = queries.history(connection, kind, project_id)
         events = queries.news(connection, kind, project_id)
         deliveries = delivery_lists.deliveries_of(connection, kind, project_id)[:_MOST_DELIVERIES]
-        payloads = {each["id"]: each for each in feed.read_payloads(connection, [event["id"] for event in events])}
+        payloads = {each["id"]: each for each in arrivals.read_payloads(connection, [event["id"] for event in events])}
         timing = read_timing(connection, kind, project_id, viewer.web.settings.target_detection_delay)
         ledger = queries.ledger(connection, kind, project_id)
         actions = audit.list_actions(connection, project=(kind, project_id), limit=20)
