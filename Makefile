@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types migrations dictionary bench-polling bench-polling-real bench-readers bench-web screenshots lock clean
+.PHONY: help up test chaos lint types migrations dictionary bench-polling bench-polling-real bench-readers bench-web screenshots lock clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,9 @@ up: $(VENV)/run  ## run everything here: database, broker, worker, beat, dashboa
 
 test: $(VENV)/dev  ## run all tests; PYTEST_ARGS="-k ledger" narrows them
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+chaos: $(VENV)/dev  ## kill, freeze and cut off every part 1,000 times; CHAOS_FAULTS and CHAOS_SEED change that
+	CHAOS_FAULTS=$${CHAOS_FAULTS:-1000} $(BIN)/pytest -q --numprocesses 3 tests/chaos
 
 lint: $(VENV)/dev  ## check style, formatting and the direction of imports
 	$(BIN)/ruff check .

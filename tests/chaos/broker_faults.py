@@ -119,6 +119,11 @@ def _vhost(world: World) -> str:
     return world.broker.url.rsplit("/", 1)[1]
 
 
+def rabbitmq_traced(world: World) -> None:
+    """Let what goes through the virtual host be listened to."""
+    _rabbitmqctl("trace_on", "--vhost", _vhost(world))
+
+
 def rabbitmq_cut(world: World) -> bool:
     """Close all connections to the run's own virtual host."""
     return _rabbitmqctl("close_all_connections", "--vhost", _vhost(world), "chaos")
@@ -133,6 +138,7 @@ def rabbitmq_lost(world: World) -> bool:
         world.live(world.random.uniform(0.2, 3))
         _rabbitmqctl("add_vhost", name)
         _rabbitmqctl("set_permissions", "-p", name, user, ".*", ".*", ".*")
+        rabbitmq_traced(world)
     return gone
 
 

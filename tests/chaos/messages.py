@@ -11,7 +11,7 @@ from kombu import Connection, Exchange, Queue
 
 from tests.celery.world import other_service
 from tests.chaos.world import LEASE, World
-from worker.tasks.names import CHECK, CHECKS, UPKEEP
+from worker.tasks.names import CHECK, CHECKS
 
 _AT_ONCE: Final = 5
 _SPY: Final = "chaos.spy"
@@ -51,10 +51,9 @@ def _on_redis(world: World) -> list[Any]:
 
 
 def _on_rabbitmq(world: World) -> list[Any]:
-    # Celery gives its default queue's name to the exchange of all queues.
-    spy = Queue(
-        _SPY, Exchange(UPKEEP), CHECKS, max_length=100, durable=False, auto_delete=False, expires=600, no_ack=True
-    )
+    # Celery publishes past all exchanges, so that only the virtual host's trace can be listened to.
+    trace = Exchange("amq.rabbitmq.trace", type="topic", no_declare=True)
+    spy = Queue(_SPY, trace, f"deliver.{CHECKS}", max_length=100, durable=False, expires=600)
     bodies = []
     with Connection(world.broker.url, connect_timeout=2) as connection, connection.channel() as channel:
         bound = spy(channel)

@@ -73,6 +73,7 @@ def rabbitmq_stack(place: Place, url: str, broker: Broker) -> Iterator[World]:
     """PostgreSQL, and a virtual host of the run's own on RabbitMQ."""
     faults = broker_faults.RABBITMQ | database_faults.POSTGRES
     with _servers("PostgreSQL and RabbitMQ", place, url, broker, faults) as world:
+        broker_faults.rabbitmq_traced(world)
         yield world
 
 

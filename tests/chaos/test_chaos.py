@@ -45,7 +45,7 @@ def _share(stack: str) -> int:
 def _holds(stack: str, place: Place, running: AbstractContextManager[World], show: Callable[[str], None]) -> None:
     faults = _share(stack)
     with running as world:
-        outcome: Outcome = run(world, place, SEED, faults, projects=max(50, 2 * faults))
+        outcome: Outcome = run(world, place, SEED, faults, projects=max(50, faults))
     show(table(outcome))
     assert {name: places[:10] for name, places in outcome.broken.items() if places} == {}
     assert outcome.injected.total() >= faults
