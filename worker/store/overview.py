@@ -26,7 +26,7 @@ from worker.store.types import UtcDateTime
 
 _TABLE: Final[Any] = TrackedProject.__table__
 _DELAYS: Final = table(
-    "detection_delays", column("kind"), column("finished_at", UtcDateTime), column("uncertainty_seconds", Double)
+    "detection_delays", column("kind"), column("finished_at", UtcDateTime), column("delay_seconds", Double)
 )
 _OPEN: Final = ("active", "settling")
 _MANY: Final = 10_000
@@ -115,7 +115,7 @@ def finished_by_span(connection: Connection, since: datetime, seconds: int) -> l
 def delay_by_span(connection: Connection, since: datetime, seconds: int) -> dict[int, float]:
     """Return the mean seconds that ends within each span went unseen: an end is in the middle of where it can be."""
     span = bucket(connection, _DELAYS.c.finished_at, seconds)
-    late = func.avg(_DELAYS.c.uncertainty_seconds) / 2
+    late = func.avg(_DELAYS.c.delay_seconds)
     statement = select(span, late).where(_DELAYS.c.kind.in_(KINDS), _DELAYS.c.finished_at >= since).group_by(span)
     return {unix(row[0]): float(row[1]) for row in connection.execute(statement)}
 
