@@ -190,6 +190,7 @@ def test_a_made_up_cursor_is_refused(api: httpx.Client, cursor: str) -> None:
         "tracked_after=2026",
         "state=x",
         "statsu=x",
+        "account=a&account=b",
     ],
 )
 def test_a_wrong_filter_is_refused(api: httpx.Client, query: str) -> None:

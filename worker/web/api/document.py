@@ -63,17 +63,27 @@ def methods_of(app: FastAPI, path: str) -> list[str]:
 
 
 def refuse_unknown_parameters(request: Request) -> None:
-    """Refuse a query with a parameter that the endpoint does not have: a filter with a typing error would match all."""
+    """Refuse a parameter that the endpoint does not have, or a second value where there can be one.
+
+    A filter with a typing error would match everything, and which of two values was meant nobody knows.
+    """
     paths = document(request.app)["paths"]
     path = request.url.path
     found = [path] if path in paths else [each for each in paths if compile_path(each)[0].match(path)]
     operations = [paths[each][request.method.lower()] for each in found if request.method.lower() in paths[each]]
-    known = [each["name"] for one in operations for each in one.get("parameters", []) if each["in"] == "query"]
+    parameters = [each for one in operations for each in one.get("parameters", []) if each["in"] == "query"]
+    known = {each["name"]: _is_list(each["schema"]) for each in parameters}
     for name in request.query_params:
+        if not known.get(name, True) and len(request.query_params.getlist(name)) > 1:
+            raise ProblemError(422, "repeated_parameter", f"{name} is given more than once; send one value")
         if operations and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}" if known else ""
             raise ProblemError(422, "unknown_parameter", f"there is no parameter {name[:100]!r} here{hint}")
+
+
+def _is_list(schema: dict[str, Any]) -> bool:
+    return schema.get("type") == "array" or any(each.get("type") == "array" for each in schema.get("anyOf", []))
 
 
 def _complete(path: str, operation: dict[str, Any]) -> None:
