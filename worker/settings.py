@@ -67,6 +67,7 @@ class Settings(BaseModel):
     dispatch_every: Seconds = 1.0
     sweep_every: Seconds = 10.0
     learn_every: Seconds = 60.0
+    watchdog_after: Seconds = 300.0
     upkeep_every: Seconds = 600.0
     retention: Annotated[float, Field(ge=86400, le=100 * 365 * 86400)] | None = None
     delivery_give_up_after: Seconds = 86400.0

@@ -11,6 +11,7 @@ from celery.worker.consumer import Consumer as CeleryConsumer
 
 from worker.store.engine import StoreUnavailableError
 from worker.tasks.resources import database
+from worker.tasks.watchdog import watchdog
 from worker.tracking.intake import reject
 
 _log = get_logger(__name__)
@@ -38,6 +39,7 @@ class Consumer(CeleryConsumer):
         handle = super().create_task_handler(*args, **kwargs)
 
         def on_task_received(message: Any) -> None:  # noqa: ANN401  a kombu message
+            watchdog.message_came()
             reason = _fault(message, self.strategies)
             if reason is None:
                 message.headers = _needed(message.headers)
