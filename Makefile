@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help up test lint types migrations bench-polling bench-polling-real lock clean
+.PHONY: help up test lint types migrations bench bench-polling bench-polling-real lock clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ types: $(VENV)/dev  ## check types, strictly
 migrations: $(VENV)/dev  ## check that models and migrations agree, and that every step goes up and down
 	$(BIN)/pytest -q tests/store/test_migrations.py
 
+bench: $(VENV)/dev  ## measure the speed of whole checks beside the usual design; needs PostgreSQL, Redis and openssl
+	$(BIN)/python -m benchmarks.speed
+
 bench-polling: $(VENV)/dev  ## compare our check times with the usual ones and with the optimum; draws docs/images/frontier.svg
 	$(BIN)/python -m benchmarks.polling --picture docs/images/frontier.svg
 
@@ -50,7 +53,7 @@ bench-polling-real: $(VENV)/dev  ## compare that simulation with the real system
 lock: $(VENV)/dev  ## resolve the dependencies anew, with hashes and without addresses
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra build --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --extra build --extra fast --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove what the commands above made

@@ -40,7 +40,7 @@ class StandIn:
         self._delay = delay
         self._tls = _tls(certificate)
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=_BACKLOG)
-        self._listener.setblocking(False)
+        self._listener.settimeout(0)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._waiting: list[tuple[float, int, socket.socket, bytes]] = []
@@ -73,7 +73,7 @@ class StandIn:
         with contextlib.suppress(OSError):
             connection, _ = self._listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.setblocking(False)
+            connection.settimeout(0)
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             self._selector.register(connection, selectors.EVENT_READ)

@@ -1,6 +1,7 @@
 """A ``requests`` adapter over libcurl, for the optional extra ``renderwatch[fast]``: a fraction of the CPU time."""
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Final
 
 import pycurl
@@ -42,7 +43,7 @@ class CurlAdapter(BaseAdapter):
         timeout: object = None,
         verify: bool | str = True,  # noqa: FBT001, FBT002  as above
         cert: object = None,  # noqa: ARG002  no API asks for one
-        proxies: dict[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send a GET request once and read its answer. ``timeout`` is in seconds, for everything together."""
         assert request.url is not None  # noqa: S101  it is prepared
@@ -57,7 +58,7 @@ class CurlAdapter(BaseAdapter):
         handle.setopt(pycurl.SSL_VERIFYPEER, int(verify is not False))
         handle.setopt(pycurl.CAINFO, verify if isinstance(verify, str) else DEFAULT_CA_BUNDLE_PATH)
         # An empty name keeps libcurl from looking into the environment, which requests has done.
-        handle.setopt(pycurl.PROXY, select_proxy(request.url, proxies) or "")
+        handle.setopt(pycurl.PROXY, select_proxy(request.url, dict(proxies or {})) or "")
         try:
             return _perform(handle, request)
         finally:
@@ -123,7 +124,7 @@ def _perform(handle: pycurl.Curl, request: requests.PreparedRequest) -> requests
         status = handle.getinfo(pycurl.RESPONSE_CODE)
         # A refusal is a refusal, whatever becomes of its text.
         if status < OK or status == OK:
-            raise _translate(error.args[0], transfer) from None
+            raise _translate(int(error.args[0]), transfer) from None
     response = requests.Response()
     response.status_code = handle.getinfo(pycurl.RESPONSE_CODE)
     response.headers = CaseInsensitiveDict(transfer.headers)

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 from requests import PreparedRequest, RequestException, Response, Timeout
 from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import HTTPError
 
 MAX_BODY: Final = 1024 * 1024
@@ -41,7 +40,8 @@ class PooledAdapter(HTTPAdapter):
 
     def __init__(self, connections: int) -> None:
         """Keep so many connections open; nothing is connected yet."""
-        self._pool: HTTPConnectionPool | None = None
+        self._pool: Any = None
+        self._told: Any = None
         super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0)
 
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401  as requests has it
@@ -57,16 +57,17 @@ class PooledAdapter(HTTPAdapter):
             response.raw.release_conn()
         return response
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> HTTPConnectionPool:  # noqa: ANN401  as above
+    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as above
         """Return the pool of the one host."""
         if self._pool is None:
-            pool = super().get_connection_with_tls_context(*args, **kwargs)
-            super().cert_verify(pool, args[0].url, args[1] if len(args) > 1 else kwargs["verify"], kwargs.get("cert"))
-            self._pool = pool
+            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
         return self._pool
 
-    def cert_verify(self, *_: Any, **__: Any) -> None:  # noqa: ANN401  as above
-        """Do nothing: the pool has been told which certificates are good."""
+    def cert_verify(self, conn: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as above
+        """Tell the pool once which certificates are good."""
+        if self._told is not conn:
+            super().cert_verify(conn, *args, **kwargs)  # type: ignore[no-untyped-call]  # by its stubs
+            self._told = conn
 
 
 def _body(response: Response, deadline: float) -> bytes:

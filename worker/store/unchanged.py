@@ -66,7 +66,8 @@ def record_unchanged(
 ) -> set[int]:
     """Store that projects were looked at and have not changed, and end their lease. Returns which ones these are."""
     gaps: dict[int, float] = {}
-    for id_, quiet, *values in rows:
+    for row in rows:
+        id_, quiet, values = row[0], row[1], row[2:]
         answer = answers.get(id_)
         if quiet and isinstance(answer, Observation):
             gap = glance(Project(**dict(zip(_FIELDS, values, strict=True))), answer, now, plan)
@@ -108,9 +109,7 @@ def _unchanged(id_: Any, time: Any, gap: Any) -> Update:  # noqa: ANN401  column
     )
 
 
-_EACH: Final = _unchanged(
-    bindparam("_id"), bindparam("_time", type_=UtcDateTime()), bindparam("_gap", type_=Double())
-)
+_EACH: Final = _unchanged(bindparam("_id"), bindparam("_time", type_=UtcDateTime()), bindparam("_gap", type_=Double()))
 _LIST: Final = func.unnest(
     bindparam("_ids", type_=ARRAY(BigInteger)),
     bindparam("_times", type_=ARRAY(UtcDateTime())),
