@@ -9,7 +9,6 @@ from sqlalchemy import (
     BigInteger,
     Connection,
     Double,
-    Row,
     Text,
     Update,
     and_,
@@ -56,13 +55,13 @@ _MINE: Final = (
 )
 
 
-def lock_batch(connection: Connection, token: str) -> Sequence[Row[Any]]:
+def lock_batch(connection: Connection, token: str) -> Sequence[Any]:
     """Lock the projects whose lease this is, in the order of their ids, and return what record_unchanged() needs."""
     return connection.execute(_MINE, {"token": token}).all()
 
 
 def record_unchanged(
-    connection: Connection, rows: Sequence[Row[Any]], answers: Mapping[int, Answer], plan: Plan, now: datetime
+    connection: Connection, rows: Sequence[Any], answers: Mapping[int, Answer], plan: Plan, now: datetime
 ) -> set[int]:
     """Store that projects were looked at and have not changed, and end their lease. Returns which ones these are."""
     gaps: dict[int, float] = {}
