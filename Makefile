@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help up test chaos lint types migrations dictionary bench-polling bench-polling-real bench-readers bench-web screenshots lock clean
+.PHONY: help up test chaos lint types migrations dictionary bench bench-polling bench-polling-real bench-readers bench-web screenshots lock clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ migrations: $(VENV)/dev  ## check that models and migrations agree, and that eve
 dictionary: $(VENV)/dev  ## write docs/data-dictionary.md anew, from the models and the words about them
 	$(BIN)/python -m worker.store.dictionary_page > docs/data-dictionary.md.new && mv docs/data-dictionary.md.new docs/data-dictionary.md
 
+bench: $(VENV)/dev  ## measure the speed of whole checks beside the usual design; needs PostgreSQL, Redis and openssl
+	$(BIN)/python -m benchmarks.speed
+
 bench-polling: $(VENV)/dev  ## compare our check times with the usual ones and with the optimum; draws docs/images/frontier.svg
 	$(BIN)/python -m benchmarks.polling --picture docs/images/frontier.svg
 
@@ -67,7 +70,7 @@ screenshots: $(VENV)/dev  ## picture the dashboard on a running simulation, into
 lock: $(VENV)/dev  ## resolve the dependencies anew, with hashes and without addresses
 	$(BIN)/uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -o requirements.lock
-	$(BIN)/uv pip compile pyproject.toml --extra build --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
+	$(BIN)/uv pip compile pyproject.toml --extra build --extra fast --group dev --universal --python-version 3.11 --generate-hashes --upgrade \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet -c requirements.lock -o requirements-dev.lock
 
 clean:  ## remove what the commands above made

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
@@ -61,6 +61,7 @@ class Settings(BaseModel):
     burst: int = Field(default=50, ge=2, le=100_000)
     request_timeout: Seconds = 15.0
     check_concurrency: int = Field(default=16, ge=1, le=256)
+    transport: Literal["auto", "requests", "curl"] = "auto"
     batch_size: int = Field(default=50, ge=1, le=1000)
     max_in_flight: int = Field(default=2000, ge=1, le=1_000_000)
     lease_seconds: Seconds = 60.0

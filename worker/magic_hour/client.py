@@ -1,26 +1,23 @@
 """One GET for one project, with every way in which it can go wrong turned into an answer."""
 
 import json
-import time
 from collections.abc import Callable, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import AuthBase
 
 from worker.domain.identifiers import is_api_key, is_project_id
 from worker.domain.observation import Answer, Problem, Trouble
 from worker.domain.status import Kind
 from worker.magic_hour.payload import BadPayloadError, parse_balance, parse_project
+from worker.magic_hour.transport import OK, TooMuchError, Transport, make_adapter
 
-MAX_BODY: Final = 1024 * 1024
-_CHUNK: Final = 64 * 1024
-_OK: Final = 200
 _T = TypeVar("_T")
+_HEADERS: Final = {"Accept": "application/json", "User-Agent": "renderwatch"}
 
 _PROBLEMS: Final[Mapping[int, tuple[Problem, str]]] = {
     400: (Problem.REFUSED, "the API refuses this request (400)"),
@@ -34,47 +31,31 @@ _PROBLEMS: Final[Mapping[int, tuple[Problem, str]]] = {
 }
 
 
-class BearerKey(AuthBase):
-    """Puts the key into the request. Being set explicitly, it also keeps a .netrc file from replacing it."""
-
-    def __init__(self, key: str) -> None:
-        """Keep the key; nothing prints it."""
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the header."""
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        return request
-
-
-class _Session(requests.Session):
-    """A session that does not even look where a redirect leads: requests reads its body and its target otherwise."""
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Give no target."""
-
-
 class MagicHourClient:
     """Asks the Magic Hour API for projects with one account's key. May be used by several threads at once.
 
     ``timeout`` is in seconds and bounds connecting, each wait for data, and the whole answer; ``connections`` is how
-    many are kept open. Redirects are never followed, because they would carry the key elsewhere.
+    many are kept open. Redirects are never followed, because they would carry the key elsewhere. Of the environment,
+    proxies and certificates count, and are read once.
 
     Raises ValueError for a key that no header can carry.
     """
 
-    def __init__(self, base_url: str, key: str, *, timeout: float, connections: int) -> None:
-        """Prepare a pool of connections; nothing is sent yet."""
+    def __init__(
+        self, base_url: str, key: str, *, timeout: float, connections: int, transport: Transport = "auto"
+    ) -> None:
+        """Prepare a pool of connections and a request; nothing is sent yet."""
         if not is_api_key(key):  # found out later, it would stand in the error's text
             raise ValueError("an API key is letters, digits and signs, without spaces or newlines")
         self._base_url = base_url.rstrip("/")
-        self._timeout = timeout
-        self._session = _Session()
-        self._session.auth = BearerKey(key)
-        self._session.headers.update({"Accept": "application/json", "User-Agent": "renderwatch"})
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
+        self._adapter = make_adapter(transport, connections)
+        session = requests.Session()
+        environment = session.merge_environment_settings(self._base_url, {}, None, None, None)
+        self._options: dict[str, Any] = {**environment, "stream": True, "timeout": timeout}
+        session.trust_env = False  # a .netrc file must not replace the key
+        self._request = session.prepare_request(
+            requests.Request("GET", self._base_url, headers=_HEADERS | {"Authorization": f"Bearer {key}"})
+        )
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -86,7 +67,7 @@ class MagicHourClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._adapter.close()
 
     def get_project(self, kind: Kind, project_id: str) -> Answer:
         """Ask for one project: the observation, or what went wrong. Raises nothing for what the network does."""
@@ -106,32 +87,16 @@ class MagicHourClient:
         return body if isinstance(body, Trouble) else _decoded(body, parse_balance)
 
     def _get(self, path: str) -> bytes | Trouble:
-        deadline = time.monotonic() + self._timeout
+        request = copy(self._request)  # all but the address is the same each time
+        request.url = self._base_url + path
         try:
-            with self._session.get(
-                self._base_url + path, timeout=self._timeout, allow_redirects=False, stream=True
-            ) as response:
-                return _body(response, deadline) if response.status_code == _OK else _refusal(response)
-        except _TooMuchError as error:
+            # The session would look for redirects, cookies and hooks, of which there are none.
+            response = self._adapter.send(request, **self._options)
+        except TooMuchError as error:
             return Trouble(Problem.BAD_ANSWER, str(error))
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             return Trouble(Problem.UNAVAILABLE, f"no answer from the API ({type(error).__name__})")
-
-
-class _TooMuchError(Exception):
-    """The answer is longer than any good one."""
-
-
-def _body(response: requests.Response, deadline: float) -> bytes:
-    body = bytearray()
-    # Unlike iter_content, read1 returns what there is: an answer that comes in drops meets the deadline.
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise _TooMuchError("the answer is larger than 1 MiB")
-        if time.monotonic() > deadline:
-            raise requests.Timeout
-    return bytes(body)
+        return response.content if response.status_code == OK else _refusal(response)
 
 
 def _read(body: bytes, project_id: str) -> Answer:

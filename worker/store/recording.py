@@ -22,6 +22,7 @@ from worker.store.engine import clock
 from worker.store.models import TrackedProject
 from worker.store.news import Change, Routes, store_changes
 from worker.store.rows import to_project, to_values
+from worker.store.unchanged import lock_batch, record_unchanged
 
 _PROJECTS: Final[Any] = TrackedProject.__table__
 _NOT_SENT: Final = Trouble(Problem.NOT_SENT, "the lease ended before this request was sent")
@@ -44,14 +45,15 @@ def record_batch(
     connection: Connection, token: str, account: str, answers: Mapping[int, Answer], plan: Plan, routes: Routes
 ) -> Recorded:
     """Store what the answers (by tracked project) change, and end the lease. The caller's transaction holds it all."""
-    mine = select(_PROJECTS).where(_PROJECTS.c.lease_token == token).order_by(_PROJECTS.c.id)
-    rows = connection.execute(mine.with_for_update(key_share=True)).mappings().all()
+    locked = lock_batch(connection, token)
     now = clock(connection)
     plan = replace(plan, price=read_price(connection, account, plan.target))
+    unchanged = record_unchanged(connection, locked, answers, plan, now)
+    rows = _whole_rows(connection, [row.id for row in locked if row.id not in unchanged])
     changes = [_judge(row, answers.get(row["id"], _NOT_SENT), now, plan) for row in rows]
     _update(connection, rows, changes, answers, plan, now)
     deliveries = store_changes(connection, [change for change in changes if change.outcome.changed], routes)
-    given = [answers[row["id"]] for row in rows if row["id"] in answers]
+    given = [answers[row.id] for row in locked if row.id in answers]
     problems = Counter(answer.problem for answer in given if isinstance(answer, Trouble))
     _learn(connection, account, given, problems, now)
     _steer(connection, account, plan, rows, changes)
@@ -62,6 +64,14 @@ def record_batch(
         deliveries=deliveries,
         problems=problems,
     )
+
+
+def _whole_rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMapping]:
+    """Read everything of projects that are locked already."""
+    if not ids:
+        return []
+    statement = select(_PROJECTS).where(_PROJECTS.c.id.in_(ids)).order_by(_PROJECTS.c.id)
+    return connection.execute(statement).mappings().all()
 
 
 def _judge(row: RowMapping, answer: Answer, now: datetime, plan: Plan) -> Change:

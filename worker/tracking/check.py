@@ -1,7 +1,6 @@
 """Check: ask the API for every project of a batch at the same time, and record the answers together."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from worker.domain.durations import Durations
@@ -11,15 +10,17 @@ from worker.settings import Settings
 from worker.store.claims import Claim, Lease, begin_batch
 from worker.store.engine import Database
 from worker.store.recording import Recorded, record_batch
+from worker.tracking.fan_out import FanOut
 
 
 class Clients:
-    """One client for each account, made when first needed and kept for its open connections."""
+    """One client for each account, made when first needed and kept for its open connections, and their threads."""
 
     def __init__(self, settings: Settings) -> None:
         """Remember the settings; nothing is connected yet."""
         self._settings = settings
         self._clients: dict[str, MagicHourClient] = {}
+        self.fan_out = FanOut(settings.check_concurrency)
 
     def of(self, account: str) -> MagicHourClient | None:
         """Return the client of an account, or None when the settings have no key for it."""
@@ -29,6 +30,7 @@ class Clients:
                 self._settings.accounts[account].get_secret_value(),
                 timeout=self._settings.request_timeout,
                 connections=self._settings.check_concurrency,
+                transport=self._settings.transport,
             )
         return self._clients.get(account)
 
@@ -37,6 +39,7 @@ class Clients:
         for client in self._clients.values():
             client.close()
         self._clients.clear()
+        self.fan_out.close()
 
 
 def check(
@@ -47,13 +50,14 @@ def check(
         lease = begin_batch(connection, token)
     if lease is None:
         return None
-    answers = _ask(clients.of(lease.account), lease, settings)
+    answers = _ask(clients, lease, settings)
     plan = replace(settings.plan, durations=durations)
     with database.write() as connection:
         return record_batch(connection, lease.token, lease.account, answers, plan, settings.routes)
 
 
-def _ask(client: MagicHourClient | None, lease: Lease, settings: Settings) -> dict[int, Answer]:
+def _ask(clients: Clients, lease: Lease, settings: Settings) -> dict[int, Answer]:
+    client = clients.of(lease.account)
     if client is None:
         missing = Trouble(Problem.UNAUTHORIZED, f"account {lease.account!r} has no API key in the settings")
         return {claim.id: missing for claim in lease.claims}
@@ -65,5 +69,4 @@ def _ask(client: MagicHourClient | None, lease: Lease, settings: Settings) -> di
             return None
         return claim.id, client.get_project(claim.kind, claim.project_id)
 
-    with ThreadPoolExecutor(min(settings.check_concurrency, len(lease.claims)), "check") as pool:
-        return dict(filter(None, pool.map(ask, lease.claims)))
+    return dict(filter(None, clients.fan_out.map(ask, lease.claims)))

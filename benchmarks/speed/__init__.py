@@ -1,0 +1,1 @@
+"""How fast a tracked check is, beside the usual design and a bare request: ``make bench``."""

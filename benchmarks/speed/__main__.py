@@ -1,0 +1,71 @@
+"""Measure the speed of whole checks, beside the usual design and a bare request, and print it as tables.
+
+python -m benchmarks.speed [--rounds 3] [--seconds 8] [--only whole|claims|intake|latency|memory]
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.speed.machine import Api, processor, redis_server, spread, stand_in
+from benchmarks.speed.whole import Run, renderwatch, usual
+
+USUAL, LEAN, FAST, BARE = "the usual design", "Renderwatch", "Renderwatch, with the extra", "a bare Session.get"
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=8.0, help="for each design in each round")
+    given = parser.parse_args()
+    print(f"{processor()}, Python {sys.version.split()[0]}; the middle of {given.rounds} rounds (least to greatest)\n")
+    for tls in (False, True):
+        compare(given.rounds, given.seconds, tls=tls)
+
+
+def compare(rounds: int, seconds: float, *, tls: bool) -> None:
+    """Run the designs one after the other, several times, and print how they compare in each round."""
+    runs: dict[str, list[Run]] = {USUAL: [], LEAN: [], FAST: []}
+    bare: list[tuple[float, float]] = []
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory() as name, stand_in(Path(name), tls=tls) as api, redis_server() as broker:
+            folder = Path(name)
+            bare.append(_bare(api, seconds / 2))
+            runs[LEAN].append(renderwatch(folder, api, broker, "requests", seconds))
+            runs[FAST].append(renderwatch(folder, api, broker, "curl", seconds))
+            runs[USUAL].append(usual(folder, api, broker, seconds))
+    _print(runs, bare, "over TLS" if tls else "plain HTTP")
+
+
+def _bare(api: Api, seconds: float) -> tuple[float, float]:
+    command = [sys.executable, "-m", "benchmarks.speed.bare", f"{api.url}/v1/video-projects/project-1", str(seconds)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **api.variables})  # noqa: S603  our own
+    rate, each = map(float, done.stdout.split())
+    return rate, each
+
+
+def _print(runs: dict[str, list[Run]], bare: list[tuple[float, float]], title: str) -> None:
+    print(
+        f"| {title} | checks/s | ms of CPU per check | of it worker | database | broker | broker commands per check |"
+    )
+    print("|---|--:|--:|--:|--:|--:|--:|")
+    for name, each in runs.items():
+        fields = [[getattr(run, field) for run in each] for field in ("rate", "cpu", "worker", "database", "broker")]
+        print(f"| {name} |", " | ".join(map(spread, fields)), f"| {spread(run.commands for run in each)} |")
+    print(f"| {BARE} | {spread(rate for rate, _ in bare)} | {spread(each for _, each in bare)} | | | | |")
+    for name in (LEAN, FAST):
+        times = [ours.rate / theirs.rate for ours, theirs in zip(runs[name], runs[USUAL], strict=True)]
+        whole = [run.cpu / each for run, (_, each) in zip(runs[name], bare, strict=True)]
+        alone = [run.worker / each for run, (_, each) in zip(runs[name], bare, strict=True)]
+        print(f"\n{name}: {spread(times)} times the usual design's checks/s;")
+        print(f"{spread(whole)} times the CPU of {BARE}, database and broker included; {spread(alone)} without them")
+    share = [run.api * run.rate / 1000 for run in runs[FAST]]
+    print(f"\nThe stand-in used {spread(share)} of a core at the fastest.\n", flush=True)
+
+
+if __name__ == "__main__":
+    main()

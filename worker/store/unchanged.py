@@ -1,0 +1,118 @@
+"""Recording what has not changed, which is what most checks find: few columns read, one statement written."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Connection,
+    Double,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    case,
+    cast,
+    func,
+    or_,
+    select,
+    update,
+)
+
+from worker.domain.glance import glance
+from worker.domain.observation import Answer, Observation
+from worker.domain.project import Project
+from worker.domain.schedule import Plan
+from worker.domain.status import WAITING
+from worker.store.models import TrackedProject
+from worker.store.types import UtcDateTime
+
+_TABLE: Final[Any] = TrackedProject.__table__
+_COLUMNS: Final[Any] = _TABLE.c
+# Every other field of a project for which this holds is what it is at the start, or no matter for glance().
+_QUIET: Final = and_(
+    _COLUMNS.state == "active",
+    _COLUMNS.failure_count == 0,
+    _COLUMNS.missing_count == 0,
+    _COLUMNS.missing_since.is_(None),
+    _COLUMNS.last_problem.is_(None),
+    _COLUMNS.error_code.is_(None),
+    _COLUMNS.hinted_at.is_(None),
+    cast(_COLUMNS.downloads, Text) == "[]",
+    or_(_COLUMNS.status != "rendering", _COLUMNS.started_at.is_not(None)),
+)
+_FIELDS: Final = (
+    *("kind", "project_id", "account", "opened_at", "status", "credits_charged"),
+    *("type", "name", "width", "height", "fps", "created_at", "queued_at", "last_observed_at"),
+)
+_MINE: Final = (
+    select(_COLUMNS.id, func.coalesce(_QUIET, False).label("quiet"), *(_COLUMNS[name] for name in _FIELDS))
+    .where(_COLUMNS.lease_token == bindparam("token"))
+    .order_by(_COLUMNS.id)
+    .with_for_update(key_share=True)
+)
+
+
+def lock_batch(connection: Connection, token: str) -> Sequence[Any]:
+    """Lock the projects whose lease this is, in the order of their ids, and return what record_unchanged() needs."""
+    return connection.execute(_MINE, {"token": token}).all()
+
+
+def record_unchanged(
+    connection: Connection, rows: Sequence[Any], answers: Mapping[int, Answer], plan: Plan, now: datetime
+) -> set[int]:
+    """Store that projects were looked at and have not changed, and end their lease. Returns which ones these are."""
+    gaps: dict[int, float] = {}
+    for row in rows:
+        id_, quiet, values = row[0], row[1], row[2:]
+        answer = answers.get(id_)
+        if quiet and isinstance(answer, Observation):
+            gap = glance(Project(**dict(zip(_FIELDS, values, strict=True))), answer, now, plan)
+            if gap is not None:
+                gaps[id_] = gap
+    if gaps:
+        _update(connection, gaps, now)
+    return set(gaps)
+
+
+def _update(connection: Connection, gaps: Mapping[int, float], now: datetime) -> None:
+    times = [now + timedelta(seconds=gap) for gap in gaps.values()]
+    if connection.dialect.name == "postgresql":
+        connection.execute(_ALL, {"now": now, "_ids": list(gaps), "_times": times, "_gaps": list(gaps.values())})
+        return
+    each = zip(gaps.items(), times, strict=True)
+    connection.execute(_EACH, [{"now": now, "_id": id_, "_time": time, "_gap": gap} for (id_, gap), time in each])
+
+
+def _unchanged(id_: Any, time: Any, gap: Any) -> Update:  # noqa: ANN401  columns or parameters
+    return (
+        update(_TABLE)
+        .where(_COLUMNS.id == id_)
+        .values(
+            # As of before the request was sent; a clock that was set back must not turn history around.
+            last_observed_at=case(
+                (_COLUMNS.claimed_at > _COLUMNS.last_observed_at, _COLUMNS.claimed_at), else_=_COLUMNS.last_observed_at
+            ),
+            queued_at=case(
+                (_COLUMNS.status.in_(WAITING), bindparam("now", type_=UtcDateTime())), else_=_COLUMNS.queued_at
+            ),
+            next_check_at=time,
+            check_gap=gap,
+            check_count=_COLUMNS.check_count + 1,
+            lease_token=None,
+            leased_until=None,
+            claimed_at=None,
+        )
+    )
+
+
+_EACH: Final = _unchanged(bindparam("_id"), bindparam("_time", type_=UtcDateTime()), bindparam("_gap", type_=Double()))
+_LIST: Final = func.unnest(
+    bindparam("_ids", type_=ARRAY(BigInteger)),
+    bindparam("_times", type_=ARRAY(UtcDateTime())),
+    bindparam("_gaps", type_=ARRAY(Double)),
+).table_valued("id", "time", "gap", name="given")
+_GIVEN: Final = _LIST.render_derived()
+_ALL: Final = _unchanged(_GIVEN.c.id, _GIVEN.c.time, _GIVEN.c.gap)
