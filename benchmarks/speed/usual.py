@@ -1,4 +1,4 @@
-"""The usual design, written as well as it usually is: one Celery task per project, a GET, a SELECT, an UPDATE, a COMMIT.
+"""The usual design, written well: one Celery task per project, with a GET, a SELECT, an UPDATE and a COMMIT.
 
 celery -A benchmarks.speed.usual worker -Q checks,plan
 """
