@@ -1,6 +1,6 @@
 """Measure the speed of whole checks, beside the usual design and a bare request, and print it as tables.
 
-python -m benchmarks.speed [--rounds 3] [--seconds 8] [--only whole|claims|intake|latency|memory]
+python -m benchmarks.speed [--rounds 3] [--seconds 8]
 """
 
 import argparse
@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks.speed import claims, intake
 from benchmarks.speed.machine import Api, processor, redis_server, spread, stand_in
 from benchmarks.speed.whole import Run, renderwatch, usual
 
@@ -25,6 +26,8 @@ def main() -> None:
     print(f"{processor()}, Python {sys.version.split()[0]}; the middle of {given.rounds} rounds (least to greatest)\n")
     for tls in (False, True):
         compare(given.rounds, given.seconds, tls=tls)
+    claims.main()
+    intake.main()
 
 
 def compare(rounds: int, seconds: float, *, tls: bool) -> None:
@@ -64,7 +67,9 @@ def _print(runs: dict[str, list[Run]], bare: list[tuple[float, float]], title: s
         print(f"\n{name}: {spread(times)} times the usual design's checks/s;")
         print(f"{spread(whole)} times the CPU of {BARE}, database and broker included; {spread(alone)} without them")
     share = [run.api * run.rate / 1000 for run in runs[FAST]]
-    print(f"\nThe stand-in used {spread(share)} of a core at the fastest.\n", flush=True)
+    memory = [run.memory for name in (LEAN, FAST) for run in runs[name]]
+    print(f"\nThe largest worker process had {spread(memory)} MiB in use at the end.")
+    print(f"The stand-in used {spread(share)} of a core at the fastest.\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import redis
 from celery import Celery
 from sqlalchemy import create_engine, insert
 
-from benchmarks.speed.machine import Api, Redis, backends, cpu_of, with_children
+from benchmarks.speed.machine import Api, Redis, backends, cpu_of, resident, with_children
 from tests.support.processes import Programs, environment, wait_for
 from tests.support.services import POSTGRES_URL, Broker, postgres_database
 from worker.settings import Settings
@@ -27,7 +28,10 @@ _QUEUED: Final = 400
 
 @dataclass(frozen=True)
 class Run:
-    """What a design did: checks per second, and the CPU milliseconds of each check, by who used them."""
+    """What a design did: checks per second, and the CPU milliseconds of each check, by who used them.
+
+    ``commands`` are the broker's for each check, ``memory`` is the MiB of the largest process at the end.
+    """
 
     rate: float
     worker: float
@@ -35,6 +39,7 @@ class Run:
     broker: float
     api: float
     commands: float
+    memory: float
 
     @property
     def cpu(self) -> float:
@@ -44,7 +49,7 @@ class Run:
 
 def renderwatch(folder: Path, api: Api, broker: Redis, transport: str, seconds: float) -> Run:
     """Run a worker and beat on projects that are due again a second after each check."""
-    with postgres_database(POSTGRES_URL) as url, Programs(folder) as programs:
+    with redirect_stdout(None), postgres_database(POSTGRES_URL) as url, Programs(folder) as programs:
         database = Database(url)
         migrate(database)
         settings = Settings(magic_hour_api_key="any-key")  # type: ignore[arg-type]  # pydantic makes a secret of it
@@ -85,7 +90,7 @@ def _unseen(url: str) -> int:
 
 def usual(folder: Path, api: Api, broker: Redis, seconds: float) -> Run:
     """Run a worker of the usual design, and keep its queue filled."""
-    with postgres_database(POSTGRES_URL) as url, Programs(folder) as programs:
+    with redirect_stdout(None), postgres_database(POSTGRES_URL) as url, Programs(folder) as programs:
         address = url.replace("postgresql://", "postgresql+psycopg://")
         variables = {"USUAL_BROKER": broker.url, "USUAL_DATABASE": address, "USUAL_API": api.url}
         _make_table(variables, address)
@@ -132,4 +137,6 @@ def _measure(
         meanwhile()
     checks, elapsed = api.answered() - first, time.monotonic() - started
     each = [1000 * (cpu_of(group) - used) / checks for group, used in zip(groups, before, strict=True)]
-    return Run(checks / elapsed, *each, commands=(broker.commands() - commands) / checks)
+    memory = max(map(resident, ours))
+    worker, database, queue, stand_in = each
+    return Run(checks / elapsed, worker, database, queue, stand_in, (broker.commands() - commands) / checks, memory)
