@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""The usual design, written as well as it usually is: one task per project, a GET, a SELECT, an UPDATE, a COMMIT.
-=======
 """The usual design, written well: one Celery task per project, with a GET, a SELECT, an UPDATE and a COMMIT.
->>>>>>> speed
 
 celery -A benchmarks.speed.usual worker -Q checks,plan
 """
