@@ -65,7 +65,10 @@ def shut(world: World) -> bool:
 
 def lock(world: World) -> bool:
     """Hold the table that everybody needs for some seconds."""
-    connection = psycopg.connect(world.database_url)
+    try:
+        connection = psycopg.connect(world.database_url)
+    except psycopg.OperationalError:
+        return False  # the door is shut
     try:
         connection.execute("SET lock_timeout = 2000")
         connection.execute("LOCK TABLE tracked_projects IN ACCESS EXCLUSIVE MODE")
