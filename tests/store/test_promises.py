@@ -26,15 +26,15 @@ from hypothesis.stateful import (
 )
 
 from tests.store.sound import assert_sound
-from tests.store.world import ROUTES, begin, claim, fill, name, pass_time, record, request, seen, stored, track
+from tests.store.world import ROUTES, begin, claim, fill, name, older, pass_time, record, request, seen, stored, track
 from tests.support.services import postgres_database
 from worker.domain.allowance import Limits
 from worker.domain.observation import Answer, Observation, Problem, ProjectError, Trouble
 from worker.store import operations
-from worker.store.claims import Batch, Lease
 from worker.store.deliveries import DueDelivery, claim_deliveries, mark_failed, mark_sent
 from worker.store.engine import Database
 from worker.store.invariants import violations
+from worker.store.leases import Batch, Lease
 from worker.store.models import CreditAdjustment, Delivery, Event, StatusTransition, TrackedProject
 
 LIMITS: Final = Limits(rate=0.5, burst=8)
@@ -162,6 +162,7 @@ class Promises(RuleBasedStateMachine):
     @rule(seconds=moments)
     def wait(self, seconds: float) -> None:
         pass_time(self.database, seconds)
+        self.leases = [older(lease, seconds) for lease in self.leases]
         self.passed += seconds
 
     @invariant()

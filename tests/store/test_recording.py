@@ -17,6 +17,7 @@ from tests.store.world import (
     make_due,
     name,
     of,
+    older,
     pass_time,
     project,
     record,
@@ -27,8 +28,8 @@ from tests.store.world import (
 )
 from worker.domain.observation import Answer, Download, Problem, ProjectError, Trouble
 from worker.domain.status import Source
-from worker.store.claims import begin_batch
 from worker.store.engine import Database, StoreUnavailableError
+from worker.store.leases import begin_batch
 from worker.store.models import Account, CreditAdjustment, Delivery, Event, StatusTransition, TrackedProject
 from worker.store.operations import recheck
 from worker.store.recording import Recorded
@@ -148,14 +149,13 @@ def test_answers_about_projects_of_others_are_lost(database: Database) -> None:
 def test_a_change_tells_when_the_old_status_was_still_true(database: Database) -> None:
     """An answer was given at some time between sending the request and recording it: the earlier one is certain."""
     track(database, 1)
-    lease = hold(database)
-    asked_at = project(database)["claimed_at"]
-    pass_time(database, 5)  # a slow answer
+    lease = older(hold(database), 5)  # a slow answer
+    pass_time(database, 5)
     record(database, lease, seen("queued"))
     answer(database, seen("rendering"))
     first, second = stored(database, StatusTransition)
     assert first["observed_after"] is None
-    assert second["observed_after"] == asked_at - timedelta(seconds=5) < first["observed_at"] < second["observed_at"]
+    assert second["observed_after"] == lease.begun_at < first["observed_at"] < second["observed_at"]
 
 
 def test_a_clock_that_was_set_back_turns_no_history_around(database: Database) -> None:
@@ -183,7 +183,7 @@ def test_a_hint_during_a_check_is_not_lost(database: Database) -> None:
     track(database, 1)
     lease = hold(database)
     hint(database)
-    change(database, hinted_at=project(database)["claimed_at"] + timedelta(microseconds=1000))
+    change(database, hinted_at=lease.begun_at + timedelta(microseconds=1000))
     record(database, lease, seen("rendering"))
     record(database, hold(database), seen("complete", 300))
     assert of(stored(database, StatusTransition), "source") == ["poll", "hint"]
@@ -193,7 +193,7 @@ def test_a_hint_during_the_last_check_lets_a_closed_project_be_checked_once_more
     track(database, 1)
     lease = hold(database)
     hint(database)
-    change(database, hinted_at=project(database)["claimed_at"] + timedelta(microseconds=1000))
+    change(database, hinted_at=lease.begun_at + timedelta(microseconds=1000))
     record(database, lease, seen("rendering", enabled=False))
     assert project(database)["close_reason"] == "deleted"
     record(database, hold(database), seen("rendering", enabled=False))

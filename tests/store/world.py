@@ -1,7 +1,8 @@
 """Short words for what every test of the store does, and a way to let time pass without waiting for it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, Table, select, text, update
@@ -12,9 +13,10 @@ from worker.domain.observation import Answer, Observation
 from worker.domain.request import TrackRequest
 from worker.domain.schedule import Plan
 from worker.domain.status import Kind
-from worker.store.claims import Batch, Lease, begin_batch, claim_due
+from worker.store.claims import claim_due
 from worker.store.engine import Database
 from worker.store.intake import Stored, store_requests
+from worker.store.leases import Batch, Lease, begin_batch
 from worker.store.models import Account, Base, TrackedProject
 from worker.store.news import Routes
 from worker.store.recording import Recorded, record_batch
@@ -26,7 +28,7 @@ LEASE: Final = 60.0
 CREATED: Final = datetime(2026, 9, 25, 17, 34, 24, tzinfo=UTC)
 ROUTES: Final = {"*": ["celery:news.archive"], "project.completed": ["celery:billing.book?queue=billing"]}
 # What is never updated keeps its times.
-_MOVING: Final = ("accounts", "tracked_projects", "deliveries", "heartbeats")
+_MOVING: Final = ("accounts", "tracked_projects", "leases", "deliveries", "heartbeats")
 
 
 def name(number: int) -> str:
@@ -97,7 +99,7 @@ def record(
     """Record answers by row, or the same one for every project of the lease."""
     each = answers if isinstance(answers, Mapping) else {held.id: answers for held in lease.claims}
     with database.write() as connection:
-        return record_batch(connection, lease.token, lease.account, each, PLAN, routes)
+        return record_batch(connection, lease, each, PLAN, routes)
 
 
 def answer(database: Database, *answers: Answer) -> list[Recorded]:
@@ -131,6 +133,11 @@ def _move(connection: Connection, table: Table, seconds: float) -> None:
         moved = "{0} - interval '{1:f} seconds'"
     values = {column: text(moved.format(column.name, seconds)) for column in times}
     connection.execute(update(table).values(values))
+
+
+def older(lease: Lease, seconds: float) -> Lease:
+    """A lease that a worker has in hand, after so much time has passed."""
+    return replace(lease, begun_at=lease.begun_at - timedelta(seconds=seconds))
 
 
 def rows(database: Database, statement: Select[Any]) -> Sequence[RowMapping]:

@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Callable, Mapping
-from copy import copy
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 import requests
-import urllib3
 
 from worker.domain.identifiers import is_api_key, is_project_id
 from worker.domain.observation import Answer, Problem, Trouble
 from worker.domain.status import Kind
 from worker.magic_hour.payload import BadPayloadError, parse_balance, parse_project
-from worker.magic_hour.transport import OK, TooMuchError, Transport, make_adapter
+from worker.magic_hour.transport import OK, Reply, TooMuchError, Transport, Way, make_sender
 
 _T = TypeVar("_T")
 _HEADERS: Final = {"Accept": "application/json", "User-Agent": "renderwatch"}
@@ -47,15 +45,21 @@ class MagicHourClient:
         """Prepare a pool of connections and a request; nothing is sent yet."""
         if not is_api_key(key):  # found out later, it would stand in the error's text
             raise ValueError("an API key is letters, digits and signs, without spaces or newlines")
-        self._base_url = base_url.rstrip("/")
-        self._adapter = make_adapter(transport, connections)
+        base_url = base_url.rstrip("/")
         session = requests.Session()
-        environment = session.merge_environment_settings(self._base_url, {}, None, None, None)
-        self._options: dict[str, Any] = {**environment, "stream": True, "timeout": timeout}
+        environment = session.merge_environment_settings(base_url, {}, None, None, None)
         session.trust_env = False  # a .netrc file must not replace the key
-        self._request = session.prepare_request(
-            requests.Request("GET", self._base_url, headers=_HEADERS | {"Authorization": f"Bearer {key}"})
+        headers = _HEADERS | {"Authorization": f"Bearer {key}"}
+        request = session.prepare_request(requests.Request("GET", base_url, headers=headers))
+        way = Way(
+            base_url=base_url,
+            headers=request.headers,
+            timeout=timeout,
+            connections=connections,
+            verify=environment["verify"] is None or environment["verify"],
+            proxies=environment["proxies"],
         )
+        self._sender = make_sender(transport, way)
 
     def __enter__(self) -> Self:
         """Return the client itself."""
@@ -67,7 +71,7 @@ class MagicHourClient:
 
     def close(self) -> None:
         """Close the connections."""
-        self._adapter.close()
+        self._sender.close()
 
     def get_project(self, kind: Kind, project_id: str) -> Answer:
         """Ask for one project: the observation, or what went wrong. Raises nothing for what the network does."""
@@ -87,16 +91,13 @@ class MagicHourClient:
         return body if isinstance(body, Trouble) else _decoded(body, parse_balance)
 
     def _get(self, path: str) -> bytes | Trouble:
-        request = copy(self._request)  # all but the address is the same each time
-        request.url = self._base_url + path
         try:
-            # The session would look for redirects, cookies and hooks, of which there are none.
-            response = self._adapter.send(request, **self._options)
+            reply = self._sender.get(path)
         except TooMuchError as error:
             return Trouble(Problem.BAD_ANSWER, str(error))
-        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        except requests.RequestException as error:
             return Trouble(Problem.UNAVAILABLE, f"no answer from the API ({type(error).__name__})")
-        return response.content if response.status_code == OK else _refusal(response)
+        return reply.body if reply.status == OK else _refusal(reply)
 
 
 def _read(body: bytes, project_id: str) -> Answer:
@@ -112,19 +113,19 @@ def _decoded(body: bytes, parse: Callable[[object], _T]) -> _T | Trouble:
         return Trouble(Problem.BAD_ANSWER, "the answer is not JSON")
 
 
-def _refusal(response: requests.Response) -> Trouble:
-    status = response.status_code
+def _refusal(reply: Reply) -> Trouble:
+    status = reply.status
     if status in _PROBLEMS:
         problem, detail = _PROBLEMS[status]
-        return Trouble(problem, detail, _retry_after(response))
+        return Trouble(problem, detail, _retry_after(reply.retry_after))
     if status >= 500:  # noqa: PLR2004  every server error, known or not
-        return Trouble(Problem.UNAVAILABLE, f"the API is in trouble ({status})", _retry_after(response))
+        return Trouble(Problem.UNAVAILABLE, f"the API is in trouble ({status})", _retry_after(reply.retry_after))
     return Trouble(Problem.BAD_ANSWER, f"an answer that the API should not give ({status})")
 
 
-def _retry_after(response: requests.Response) -> float | None:
+def _retry_after(value: str) -> float | None:
     """Seconds to wait, from a Retry-After header with seconds or a date (RFC 9110, section 10.2.3)."""
-    value = response.headers.get("Retry-After", "").strip()
+    value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:

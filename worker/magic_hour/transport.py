@@ -1,94 +1,154 @@
-"""Sending one prepared request, and reading its answer within bounds: the ``requests`` adapters that the client uses.
+"""Sending one GET request, and reading its answer within bounds.
 
-Each sends a request once, follows no redirect, reads at most MAX_BODY bytes of an answer, and raises what ``requests``
-raises. PooledAdapter is that library's own; curl.CurlAdapter costs a fraction of it, and is used when pycurl is there.
+A Sender sends each request once, follows no redirect, reads at most MAX_BODY bytes of an answer, takes at most so many
+seconds for it, and raises what ``requests`` raises. Several threads may use it; after a fork make a new one.
+RequestsSender is made of that library's own parts; curl.CurlSender costs a fraction of it, and is used when pycurl is
+there.
 """
 
 import importlib.util
 import time
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
 
-from requests import PreparedRequest, RequestException, Response, Timeout
-from requests.adapters import BaseAdapter, HTTPAdapter
-from urllib3.exceptions import HTTPError
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, Retry, Timeout
+from urllib3 import exceptions as urllib3_errors
 
 MAX_BODY: Final = 1024 * 1024
 OK: Final = 200
 _CHUNK: Final = 64 * 1024
+_ONCE: Final = Retry(False)  # noqa: FBT003  urllib3's own word for no second try and no redirect
 
 Transport = Literal["auto", "requests", "curl"]
 
+# The first that fits; everything else is a connection that did not work out.
+_ERRORS: Final = (
+    (urllib3_errors.NewConnectionError, requests.ConnectionError),
+    (urllib3_errors.TimeoutError, requests.Timeout),
+    (urllib3_errors.SSLError, requests.exceptions.SSLError),
+    (urllib3_errors.ProxyError, requests.exceptions.ProxyError),
+    (urllib3_errors.DecodeError, requests.exceptions.ContentDecodingError),
+)
 
-class TooMuchError(RequestException):
+
+class TooMuchError(requests.RequestException):
     """The answer is longer than any good one."""
 
 
-def make_adapter(transport: Transport, connections: int) -> BaseAdapter:
-    """Return an adapter that keeps so many connections open; "auto" takes pycurl when it is installed.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How an API is reached: its address, what every request says, and what the environment wants.
 
-    Raises ImportError for "curl" without pycurl.
+    ``timeout`` is in seconds and bounds connecting, each wait for data, and the whole answer; ``connections`` is how
+    many are kept open. ``verify`` is True, or a file or folder of certificates; ``proxies`` are by scheme.
     """
+
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)  # the key is in them
+    timeout: float
+    connections: int
+    verify: bool | str
+    proxies: Mapping[str, str] = field(repr=False)  # their passwords too
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the API answered: its status, its body, and the text of its Retry-After header."""
+
+    status: int
+    body: bytes
+    retry_after: str = ""
+
+
+class Sender(Protocol):
+    """Sends GET requests to one API."""
+
+    def get(self, path: str) -> Reply:
+        """Send a request for a path below the base address. Raises requests.RequestException without an answer."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+def make_sender(transport: Transport, way: Way) -> Sender:
+    """Return a sender; "auto" takes pycurl when it is installed. Raises ImportError for "curl" without pycurl."""
     if transport == "curl" or (transport == "auto" and importlib.util.find_spec("pycurl")):
-        from worker.magic_hour.curl import CurlAdapter  # noqa: PLC0415  pycurl is an optional extra
+        from worker.magic_hour.curl import CurlSender  # noqa: PLC0415  pycurl is an optional extra
 
-        return CurlAdapter(connections)
-    return PooledAdapter(connections)
+        return CurlSender(way)
+    return RequestsSender(way)
 
 
-class PooledAdapter(HTTPAdapter):
-    """The adapter of ``requests``, for the one host of an API: what it finds out for each request, it keeps."""
+class RequestsSender:
+    """Sends through the connections of a ``requests`` adapter: what it finds out for each request, this one keeps."""
 
-    def __init__(self, connections: int) -> None:
-        """Keep so many connections open; nothing is connected yet."""
-        self._pool: Any = None
-        self._told: Any = None
-        super().__init__(pool_connections=1, pool_maxsize=connections, max_retries=0)
+    def __init__(self, way: Way) -> None:
+        """Find the pool of the one host; nothing is connected yet."""
+        self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=way.connections)
+        request = requests.Request("GET", f"{way.base_url}/").prepare()
+        self._pool: Any = self._adapter.get_connection_with_tls_context(request, way.verify, proxies=dict(way.proxies))
+        self._adapter.cert_verify(self._pool, request.url, way.verify, None)  # type: ignore[no-untyped-call]  # stubs
+        # The whole address where a proxy wants it, and the path otherwise.
+        self._target = self._adapter.request_url(request, dict(way.proxies)).removesuffix("/")
+        self._headers = dict(way.headers)
+        self._seconds = way.timeout
+        self._timeout = Timeout(connect=way.timeout, read=way.timeout)
 
-    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401  as requests has it
-        """Send a request and read its answer. ``timeout`` is in seconds, and bounds the answer as a whole too."""
-        deadline = time.monotonic() + kwargs["timeout"]
-        response = super().send(request, *args, **kwargs)
+    def get(self, path: str) -> Reply:
+        """Send a request once and read its answer."""
+        deadline = time.monotonic() + self._seconds
         try:
-            response._content = _body(response, deadline)  # noqa: SLF001  where requests itself keeps what it has read
-        except HTTPError as error:
-            raise RequestException(type(error).__name__) from None
-        finally:
-            response.raw.close()
-            response.raw.release_conn()
-        return response
+            response: BaseHTTPResponse = self._pool.urlopen(
+                "GET",
+                self._target + path,
+                headers=self._headers,
+                retries=_ONCE,
+                redirect=False,
+                assert_same_host=False,
+                timeout=self._timeout,
+                preload_content=False,
+            )
+            try:
+                return Reply(response.status, _body(response, deadline), response.headers.get("Retry-After", ""))
+            finally:
+                response.close()
+                response.release_conn()
+        except (urllib3_errors.HTTPError, OSError) as error:
+            raise _translated(error) from None
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  as above
-        """Return the pool of the one host."""
-        if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(*args, **kwargs)
-        return self._pool
-
-    def cert_verify(self, conn: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  as above
-        """Tell the pool once which certificates are good."""
-        if self._told is not conn:
-            super().cert_verify(conn, *args, **kwargs)  # type: ignore[no-untyped-call]  # by its stubs
-            self._told = conn
+    def close(self) -> None:
+        """Close the connections."""
+        self._adapter.close()
 
 
-def _body(response: Response, deadline: float) -> bytes:
+def _body(response: BaseHTTPResponse, deadline: float) -> bytes:
     """Read the answer, and of a refusal what is no trouble to read: then its connection can be used again."""
-    if response.status_code != OK and not 0 <= _length(response) <= _CHUNK:
+    if response.status != OK and not 0 <= _length(response) <= _CHUNK:
         return b""
     body = bytearray()
     try:
-        # Unlike iter_content, read1 returns what there is: an answer that comes in drops meets the deadline.
-        while chunk := response.raw.read1(_CHUNK, decode_content=True):
+        # Unlike stream(), read1() returns what there is: an answer that comes in drops meets the deadline.
+        while chunk := response.read1(_CHUNK, decode_content=True):
             body += chunk
             if len(body) > MAX_BODY:
                 raise TooMuchError("the answer is larger than 1 MiB")
             if time.monotonic() > deadline:
-                raise Timeout
-    except (HTTPError, RequestException):
-        if response.status_code == OK:
+                raise requests.Timeout
+    except (urllib3_errors.HTTPError, requests.RequestException):
+        if response.status == OK:
             raise
     return bytes(body)
 
 
-def _length(response: Response) -> int:
+def _length(response: BaseHTTPResponse) -> int:
     value = response.headers.get("Content-Length", "")
     return int(value[:18]) if value.isascii() and value.isdigit() else -1
+
+
+def _translated(error: Exception) -> requests.RequestException:
+    if isinstance(error, requests.RequestException):  # they are OSErrors, and ours
+        return error
+    return next((ours for theirs, ours in _ERRORS if isinstance(error, theirs)), requests.ConnectionError)()

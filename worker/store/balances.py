@@ -12,6 +12,7 @@ from worker.domain.allowance import Limits, claimable, refill, take
 from worker.domain.status import Kind
 from worker.store.accounts import ensure_accounts, insert_ignoring, read_allowance, save_allowance
 from worker.store.engine import clock
+from worker.store.leases import in_flight
 from worker.store.models import BalanceSample, TrackedProject
 
 # Which project is looked at is no secret.
@@ -26,9 +27,8 @@ def allow_request(connection: Connection, account: str, limits: Limits) -> bool:
     now = clock(connection)
     ensure_accounts(connection, [account], now)
     allowance = refill(read_allowance(connection, account, lock=True), limits, now)
-    leased = select(func.count()).where(TrackedProject.account == account, TrackedProject.leased_until > now)
-    in_flight = connection.scalar(leased.where(TrackedProject.lease_token.is_not(None))) or 0
-    if allowance.paused_until is not None or not claimable(allowance, limits, in_flight, now):
+    flying = in_flight(connection, now).get(account, 0)
+    if allowance.paused_until is not None or not claimable(allowance, limits, flying, now):
         return False
     save_allowance(connection, account, take(allowance, 1, now))
     return True

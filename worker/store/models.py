@@ -22,7 +22,7 @@ from worker.domain.ledger import REASONS
 from worker.domain.status import CLOSE_REASONS, KINDS, SOURCES, STATES
 from worker.store.dictionary import describe
 from worker.store.feed import NextFeedPosition
-from worker.store.types import BigId, Document, UtcDateTime
+from worker.store.types import BigId, Document, IdList, UtcDateTime
 
 
 def _one_of(column: str, values: Iterable[str]) -> str:
@@ -88,7 +88,6 @@ class TrackedProject(Base):
         CheckConstraint("(credits_charged IS NULL) = (adjustment_count = 0)", name="credits_have_a_ledger"),
         CheckConstraint("(status IS NULL) = (transition_count = 0)", name="status_has_a_history"),
         _partial("ix_tracked_projects_due", "account", "next_check_at", where="next_check_at IS NOT NULL"),
-        _partial("ix_tracked_projects_lease_token", "lease_token", where="lease_token IS NOT NULL"),
         Index("ix_tracked_projects_state", "state"),
         _partial("ix_tracked_projects_finished_at", "finished_at", where="finished_at IS NOT NULL"),
         _partial("ix_tracked_projects_closed_at", "closed_at", where="closed_at IS NOT NULL"),
@@ -155,6 +154,20 @@ class TrackedProject(Base):
     adjustment_count: Mapped[int] = mapped_column(default=0)
     event_count: Mapped[int] = mapped_column(default=0)
     closing_count: Mapped[int] = mapped_column(default=0)
+
+
+class Lease(Base):
+    """The right to check a batch of projects until a deadline. It goes when their answers are recorded."""
+
+    __tablename__ = "leases"
+    __table_args__ = (CheckConstraint("size > 0", name="size"),)
+
+    token: Mapped[str] = mapped_column(String(36), primary_key=True)
+    account: Mapped[str] = mapped_column(String(63), ForeignKey("accounts.name"))
+    tracked_project_ids: Mapped[list[int]] = mapped_column(IdList)
+    size: Mapped[int]
+    leased_until: Mapped[datetime]
+    begun_at: Mapped[datetime | None]
 
 
 class StatusTransition(Base):

@@ -19,9 +19,11 @@ from worker.domain.status import Source
 from worker.domain.trouble import endure
 from worker.store.accounts import read_allowance, read_price, save_allowance, steer_price
 from worker.store.engine import clock
+from worker.store.leases import Lease, end_lease
 from worker.store.models import TrackedProject
 from worker.store.news import Change, Routes, store_changes
 from worker.store.rows import to_project, to_values
+from worker.store.types import IdList, listed
 from worker.store.unchanged import lock_batch, record_unchanged
 
 _PROJECTS: Final[Any] = TrackedProject.__table__
@@ -42,16 +44,18 @@ class Recorded:
 
 
 def record_batch(
-    connection: Connection, token: str, account: str, answers: Mapping[int, Answer], plan: Plan, routes: Routes
+    connection: Connection, lease: Lease, answers: Mapping[int, Answer], plan: Plan, routes: Routes
 ) -> Recorded:
     """Store what the answers (by tracked project) change, and end the lease. The caller's transaction holds it all."""
-    locked = lock_batch(connection, token)
+    account, asked_at = lease.account, lease.begun_at
+    locked = lock_batch(connection, lease)
     now = clock(connection)
     plan = replace(plan, price=read_price(connection, account, plan.target))
-    unchanged = record_unchanged(connection, locked, answers, plan, now)
+    unchanged = record_unchanged(connection, locked, answers, plan, asked_at, now)
     rows = _whole_rows(connection, [row.id for row in locked if row.id not in unchanged])
-    changes = [_judge(row, answers.get(row["id"], _NOT_SENT), now, plan) for row in rows]
-    _update(connection, rows, changes, answers, plan, now)
+    changes = [_judge(row, answers.get(row["id"], _NOT_SENT), asked_at, now, plan) for row in rows]
+    _update(connection, rows, changes, answers, plan, asked_at, now)
+    end_lease(connection, lease.token)
     deliveries = store_changes(connection, [change for change in changes if change.outcome.changed], routes)
     given = [answers[row.id] for row in locked if row.id in answers]
     problems = Counter(answer.problem for answer in given if isinstance(answer, Trouble))
@@ -70,19 +74,19 @@ def _whole_rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMappi
     """Read everything of projects that are locked already."""
     if not ids:
         return []
-    statement = select(_PROJECTS).where(_PROJECTS.c.id.in_(ids)).order_by(_PROJECTS.c.id)
-    return connection.execute(statement).mappings().all()
+    statement = select(_PROJECTS).where(listed(_PROJECTS.c.id, bindparam("ids", type_=IdList)))
+    return connection.execute(statement.order_by(_PROJECTS.c.id), {"ids": list(ids)}).mappings().all()
 
 
-def _judge(row: RowMapping, answer: Answer, now: datetime, plan: Plan) -> Change:
+def _judge(row: RowMapping, answer: Answer, asked_at: datetime, now: datetime, plan: Plan) -> Change:
     before = to_project(row)
     # A database whose clock was set back must not turn history around.
     moment = max(now, before.last_observed_at or now)
     if isinstance(answer, Observation):
-        outcome = _as_of(row["claimed_at"], before, observe(before, answer, moment, plan))
+        outcome = _as_of(asked_at, before, observe(before, answer, moment, plan))
     else:
         outcome = endure(before, answer, moment, plan, _jitter())
-    hinted = row["hinted_at"] is not None and row["hinted_at"] <= row["claimed_at"]
+    hinted = row["hinted_at"] is not None and row["hinted_at"] <= asked_at
     source: Source = "hint" if hinted else "settle" if before.state == "settling" else "poll"
     return Change(row["id"], before, outcome, row["notify"], moment, source)
 
@@ -99,13 +103,14 @@ def _update(
     changes: Sequence[Change],
     answers: Mapping[int, Answer],
     plan: Plan,
+    asked_at: datetime,
     now: datetime,
 ) -> None:
     """Write each row's new values: rows in which the same columns change go together in one statement."""
     groups: defaultdict[frozenset[str], list[dict[str, Any]]] = defaultdict(list)
     for row, change in zip(rows, changes, strict=True):
         answered = row["id"] in answers
-        values = _new_values(row, change, plan, now) if answered else {"next_check_at": now}
+        values = _new_values(row, change, plan, asked_at, now) if answered else {"next_check_at": now}
         groups[frozenset(values)].append({f"_{name}": value for name, value in values.items()} | {"_row": row["id"]})
     for names, parameters in groups.items():
         statement = (
@@ -117,10 +122,10 @@ def _update(
         connection.execute(statement, parameters)
 
 
-def _new_values(row: RowMapping, change: Change, plan: Plan, now: datetime) -> dict[str, Any]:
+def _new_values(row: RowMapping, change: Change, plan: Plan, asked_at: datetime, now: datetime) -> dict[str, Any]:
     old, new = to_values(change.before), to_values(change.outcome.project)
     values = {name: value for name, value in new.items() if value != old[name]}
-    hinted_meanwhile = row["hinted_at"] is not None and row["hinted_at"] > row["claimed_at"]
+    hinted_meanwhile = row["hinted_at"] is not None and row["hinted_at"] > asked_at
     if hinted_meanwhile:
         values["next_check_at"] = now
     else:

@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import JSON, BigInteger, Boolean, ColumnElement, DateTime, Dialect, Integer
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 
@@ -32,3 +34,45 @@ class UtcDateTime(TypeDecorator[datetime]):
 # SQLite counts rows only in a column that is exactly INTEGER.
 BigId: Any = BigInteger().with_variant(Integer(), "sqlite")
 Document: Any = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# Ids of one of our tables, as one value.
+IdList: Any = JSON(none_as_null=True).with_variant(ARRAY(BigInteger), "postgresql")
+
+
+class listed(FunctionElement[bool]):  # noqa: N801  reads like a function of SQL
+    """Whether an id is one of an IdList: a statement with one parameter, however many there are."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], ids: ColumnElement[Any]) -> None:
+        """Take both."""
+        super().__init__(column, ids)
+
+
+@compiles(listed)
+def _listed(element: listed, compiler: Any, **given: Any) -> str:  # noqa: ANN401  as SQLAlchemy calls it
+    column, ids = (compiler.process(each, **given) for each in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({ids}))"  # noqa: S608  a column and a parameter
+
+
+@compiles(listed, "postgresql")
+def _any(element: listed, compiler: Any, **given: Any) -> str:  # noqa: ANN401  as above
+    column, ids = (compiler.process(each, **given) for each in element.clauses)
+    return f"{column} = ANY ({ids})"
+
+
+class Now(FunctionElement[datetime]):
+    """The database's time, now and not at the start of the transaction."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(Now)
+def _now(_element: Now, _compiler: Any, **_: Any) -> str:  # noqa: ANN401  as above
+    return "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
+
+
+@compiles(Now, "postgresql")
+def _clock(_element: Now, _compiler: Any, **_: Any) -> str:  # noqa: ANN401  as above
+    return "clock_timestamp()"

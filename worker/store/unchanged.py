@@ -26,8 +26,9 @@ from worker.domain.observation import Answer, Observation
 from worker.domain.project import Project
 from worker.domain.schedule import Plan
 from worker.domain.status import WAITING
+from worker.store.leases import Lease
 from worker.store.models import TrackedProject
-from worker.store.types import UtcDateTime
+from worker.store.types import IdList, UtcDateTime, listed
 
 _TABLE: Final[Any] = TrackedProject.__table__
 _COLUMNS: Final[Any] = _TABLE.c
@@ -49,21 +50,30 @@ _FIELDS: Final = (
 )
 _MINE: Final = (
     select(_COLUMNS.id, func.coalesce(_QUIET, False).label("quiet"), *(_COLUMNS[name] for name in _FIELDS))
-    .where(_COLUMNS.lease_token == bindparam("token"))
+    .where(listed(_COLUMNS.id, bindparam("ids", type_=IdList)), _COLUMNS.lease_token == bindparam("token"))
     .order_by(_COLUMNS.id)
     .with_for_update(key_share=True)
 )
 
 
-def lock_batch(connection: Connection, token: str) -> Sequence[Any]:
+_ASKED_AT: Final = bindparam("asked_at", type_=UtcDateTime())
+_NOW: Final = bindparam("now", type_=UtcDateTime())
+
+
+def lock_batch(connection: Connection, lease: Lease) -> Sequence[Any]:
     """Lock the projects whose lease this is, in the order of their ids, and return what record_unchanged() needs."""
-    return connection.execute(_MINE, {"token": token}).all()
+    return connection.execute(_MINE, {"ids": [claim.id for claim in lease.claims], "token": lease.token}).all()
 
 
 def record_unchanged(
-    connection: Connection, rows: Sequence[Any], answers: Mapping[int, Answer], plan: Plan, now: datetime
+    connection: Connection,
+    rows: Sequence[Any],
+    answers: Mapping[int, Answer],
+    plan: Plan,
+    asked_at: datetime,
+    now: datetime,
 ) -> set[int]:
-    """Store that projects were looked at and have not changed, and end their lease. Returns which ones these are."""
+    """Store that projects were looked at and have not changed, and free them. Returns which ones these are."""
     gaps: dict[int, float] = {}
     for row in rows:
         id_, quiet, values = row[0], row[1], row[2:]
@@ -73,17 +83,18 @@ def record_unchanged(
             if gap is not None:
                 gaps[id_] = gap
     if gaps:
-        _update(connection, gaps, now)
+        _update(connection, gaps, asked_at, now)
     return set(gaps)
 
 
-def _update(connection: Connection, gaps: Mapping[int, float], now: datetime) -> None:
+def _update(connection: Connection, gaps: Mapping[int, float], asked_at: datetime, now: datetime) -> None:
+    moments = {"now": now, "asked_at": asked_at}
     times = [now + timedelta(seconds=gap) for gap in gaps.values()]
     if connection.dialect.name == "postgresql":
-        connection.execute(_ALL, {"now": now, "_ids": list(gaps), "_times": times, "_gaps": list(gaps.values())})
+        connection.execute(_ALL, moments | {"_ids": list(gaps), "_times": times, "_gaps": list(gaps.values())})
         return
     each = zip(gaps.items(), times, strict=True)
-    connection.execute(_EACH, [{"now": now, "_id": id_, "_time": time, "_gap": gap} for (id_, gap), time in each])
+    connection.execute(_EACH, [moments | {"_id": id_, "_time": time, "_gap": gap} for (id_, gap), time in each])
 
 
 def _unchanged(id_: Any, time: Any, gap: Any) -> Update:  # noqa: ANN401  columns or parameters
@@ -92,12 +103,8 @@ def _unchanged(id_: Any, time: Any, gap: Any) -> Update:  # noqa: ANN401  column
         .where(_COLUMNS.id == id_)
         .values(
             # As of before the request was sent; a clock that was set back must not turn history around.
-            last_observed_at=case(
-                (_COLUMNS.claimed_at > _COLUMNS.last_observed_at, _COLUMNS.claimed_at), else_=_COLUMNS.last_observed_at
-            ),
-            queued_at=case(
-                (_COLUMNS.status.in_(WAITING), bindparam("now", type_=UtcDateTime())), else_=_COLUMNS.queued_at
-            ),
+            last_observed_at=case((_COLUMNS.last_observed_at < _ASKED_AT, _ASKED_AT), else_=_COLUMNS.last_observed_at),
+            queued_at=case((_COLUMNS.status.in_(WAITING), _NOW), else_=_COLUMNS.queued_at),
             next_check_at=time,
             check_gap=gap,
             check_count=_COLUMNS.check_count + 1,

@@ -7,8 +7,8 @@ from kombu.exceptions import OperationalError
 
 from worker.app import app
 from worker.settings import get_settings
-from worker.store.claims import Batch
 from worker.store.engine import StoreUnavailableError
+from worker.store.leases import Batch
 from worker.tasks.check import check
 from worker.tasks.names import DISPATCH
 from worker.tasks.resources import database, learned

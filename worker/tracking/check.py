@@ -7,8 +7,8 @@ from worker.domain.durations import Durations
 from worker.domain.observation import Answer, Problem, Trouble
 from worker.magic_hour.client import MagicHourClient
 from worker.settings import Settings
-from worker.store.claims import Claim, Lease, begin_batch
 from worker.store.engine import Database
+from worker.store.leases import Claim, Lease, begin_batch
 from worker.store.recording import Recorded, record_batch
 from worker.tracking.fan_out import FanOut
 
@@ -53,7 +53,7 @@ def check(
     answers = _ask(clients, lease, settings)
     plan = replace(settings.plan, durations=durations)
     with database.write() as connection:
-        return record_batch(connection, lease.token, lease.account, answers, plan, settings.routes)
+        return record_batch(connection, lease, answers, plan, settings.routes)
 
 
 def _ask(clients: Clients, lease: Lease, settings: Settings) -> dict[int, Answer]:

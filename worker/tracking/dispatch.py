@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 from worker.domain.durations import Durations
 from worker.settings import Settings
-from worker.store.claims import Batch, claim_due
+from worker.store.claims import claim_due
 from worker.store.engine import Database
 from worker.store.heartbeat import beat
+from worker.store.leases import Batch
 
 
 def dispatch(database: Database, settings: Settings, durations: Durations, send: Callable[[Batch], object]) -> int:
