@@ -126,6 +126,8 @@ def _download(item: object) -> Download:
 
 
 def _clean(text: str) -> str:
+    if text.isascii() and "\x00" not in text:
+        return text
     # No database has a place for half a surrogate pair, and PostgreSQL none for U+0000.
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
