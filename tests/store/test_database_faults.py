@@ -29,6 +29,7 @@ from worker.tracking.intake import track as take_in
 
 DEADLOCK: Final = "40P01"
 NO_ORDER: Final = "40001"
+DISK_FULL: Final = "53100"
 AT_THE_STATEMENT: Final = "CREATE TRIGGER fail AFTER INSERT ON events"
 AT_THE_COMMIT: Final = (
     "CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED FOR EACH ROW"
@@ -218,4 +219,17 @@ def test_connections_that_a_restarted_server_closed_cost_no_batch(database: Data
         recorded = check_batch(database, server)
     assert recorded is not None
     assert recorded.changed == 2
+    assert_recorded_once(database, 2)
+
+
+def test_a_full_disk_leaves_nothing_and_says_what_to_do(database: Database, postgres_url: str) -> None:
+    """A trigger stands for the full disk of the server, which other tests use too."""
+    fail(postgres_url, 1, DISK_FULL, AT_THE_STATEMENT)
+    track(database, 1, 2)
+    with api() as server:
+        with pytest.raises(StoreUnavailableError, match=r"^as the test wants: free some space .* nothing .* is lost"):
+            check_batch(database, server)
+        assert_nothing_recorded(database, 2)
+        pass_time(database, LEASE)
+        check_batch(database, server)
     assert_recorded_once(database, 2)

@@ -24,6 +24,8 @@ _UNDONE: Final = ("40001", "40P01")
 _TRIES: Final = 3
 # Whoever else was undone shall not come back at the very same moment.
 _LONGEST_PAUSE: Final = 0.1
+_FULL: Final = ("53100", "SQLITE_FULL")
+_MAKE_ROOM: Final = "free some space where the database is; nothing that was stored is lost, and work goes on by itself"
 
 _T = TypeVar("_T")
 
@@ -121,9 +123,10 @@ def _translated() -> Iterator[None]:
         # The driver's own first line says what is wrong; the statement and its parameters do not belong into logs.
         cause = getattr(error, "orig", None) or error
         said = str(cause).strip().partition("\n")[0]
-        if getattr(cause, "sqlstate", None) in _UNDONE:
+        code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+        if code in _UNDONE:
             raise TransactionUndoneError(said) from error
-        raise StoreUnavailableError(said) from error
+        raise StoreUnavailableError(f"{said}: {_MAKE_ROOM}" if code in _FULL else said) from error
 
 
 class Database:
