@@ -210,6 +210,22 @@ def test_a_broken_connection_is_no_answer(answer: server.Answer, timeout: float)
     assert trouble(answer, timeout).problem is Problem.UNAVAILABLE
 
 
+def _only_once(handler: BaseHTTPRequestHandler) -> None:
+    assert isinstance(handler.server, Server)
+    (reply(200, GOOD) if len(handler.server.paths) == 1 else raw(b""))(handler)
+
+
+def test_a_request_is_sent_once_also_when_an_open_connection_breaks_without_an_answer() -> None:
+    """HTTP libraries like to send it again then; but each request counts against the account's limit."""
+    with serving(_only_once) as api, client_of(api.url) as client:
+        assert isinstance(client.get_project("video", ID), Observation)
+        got = client.get_project("video", ID)
+    assert isinstance(got, Trouble)
+    assert got.problem is Problem.UNAVAILABLE
+    assert len(api.connections) == 1
+    assert len(api.paths) == 2
+
+
 def test_a_refused_connection_is_no_answer() -> None:
     with serving(reply(200)) as gone:
         url = gone.url

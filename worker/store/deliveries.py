@@ -55,6 +55,19 @@ def claim_deliveries(connection: Connection, *, limit: int, lease_seconds: float
     return [DueDelivery(*row) for row in connection.execute(statement)]
 
 
+def mark(
+    connection: Connection,
+    sent: Sequence[int],
+    failed: Sequence[tuple[DueDelivery, str]],
+    *,
+    give_up_after: float,
+    jitter: float,
+) -> int:
+    """Note what became of a batch. Returns how many deliveries were given up."""
+    mark_sent(connection, sent)
+    return mark_failed(connection, failed, give_up_after=give_up_after, jitter=jitter)
+
+
 def mark_sent(connection: Connection, ids: Sequence[int]) -> None:
     """Note that these were sent."""
     if ids:

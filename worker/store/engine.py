@@ -1,11 +1,13 @@
 """Connections to the database, the same on SQLite and PostgreSQL as far as callers can tell."""
 
 import os
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
@@ -17,6 +19,15 @@ _CONNECT_TIMEOUT: Final = 5
 _STATEMENT_TIMEOUT: Final = 60
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _READ_ONLY: Final = "renderwatch_read_only"
+# PostgreSQL's names (SQLSTATE) for a serialization failure and for a deadlock: all of the transaction is undone.
+_UNDONE: Final = ("40001", "40P01")
+_TRIES: Final = 3
+# Whoever else was undone shall not come back at the very same moment.
+_LONGEST_PAUSE: Final = 0.1
+_FULL: Final = ("53100", "SQLITE_FULL")
+_MAKE_ROOM: Final = "free some space where the database is; nothing that was stored is lost, and work goes on by itself"
+
+_T = TypeVar("_T")
 
 
 class DatabaseError(ValueError):
@@ -25,6 +36,10 @@ class DatabaseError(ValueError):
 
 class StoreUnavailableError(Exception):
     """The database cannot be reached, is too busy, or lacks its tables. Trying again later can help."""
+
+
+class TransactionUndoneError(StoreUnavailableError):
+    """The database undid the whole transaction, because it got in the way of another. Trying again now can help."""
 
 
 def make_engine(url: str) -> Engine:
@@ -107,7 +122,11 @@ def _translated() -> Iterator[None]:
     except (DBAPIError, PoolTimeoutError) as error:
         # The driver's own first line says what is wrong; the statement and its parameters do not belong into logs.
         cause = getattr(error, "orig", None) or error
-        raise StoreUnavailableError(str(cause).strip().partition("\n")[0]) from error
+        said = str(cause).strip().partition("\n")[0]
+        code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
+        if code in _UNDONE:
+            raise TransactionUndoneError(said) from error
+        raise StoreUnavailableError(f"{said}: {_MAKE_ROOM}" if code in _FULL else said) from error
 
 
 class Database:
@@ -137,6 +156,22 @@ class Database:
         """
         with _translated(), self.engine.begin() as connection:
             yield connection
+
+    def transact(self, work: Callable[[Connection], _T]) -> _T:
+        """Do ``work`` in one transaction that writes, and return what it returns, once that is committed.
+
+        When the database undoes it because of a deadlock or a serialization failure, it is done anew, a few times. So
+        ``work`` must change nothing but the database. This is for what somebody would miss; what comes again by itself
+        in a moment, or what a person asks for, can do with write().
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except TransactionUndoneError:
+                time.sleep(random.uniform(0, _LONGEST_PAUSE))  # noqa: S311  spreads load
+        with self.write() as connection:
+            return work(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

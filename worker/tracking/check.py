@@ -46,14 +46,12 @@ def check(
     database: Database, settings: Settings, clients: Clients, durations: Durations, token: str
 ) -> Recorded | None:
     """Check one batch. Returns None when its lease is over or somebody else has it: then nothing is asked."""
-    with database.write() as connection:
-        lease = begin_batch(connection, token)
+    lease = database.transact(lambda connection: begin_batch(connection, token))
     if lease is None:
         return None
     answers = _ask(clients, lease, settings)
     plan = replace(settings.plan, durations=durations)
-    with database.write() as connection:
-        return record_batch(connection, lease, answers, plan, settings.routes)
+    return database.transact(lambda connection: record_batch(connection, lease, answers, plan, settings.routes))
 
 
 def _ask(clients: Clients, lease: Lease, settings: Settings) -> dict[int, Answer]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from worker.settings import Settings
-from worker.store.deliveries import DueDelivery, claim_deliveries, mark_failed, mark_sent
+from worker.store.deliveries import DueDelivery, claim_deliveries, mark
 from worker.store.engine import Database
 
 BATCH: Final = 200
@@ -58,12 +58,9 @@ def _deliver_batch(database: Database, settings: Settings, send: Callable[[DueDe
             failed.append((delivery, f"{type(error).__name__}: {error}"))
         else:
             sent.append(delivery.id)
-    with database.write() as connection:
-        mark_sent(connection, sent)
-        dead = mark_failed(
-            connection,
-            failed,
-            give_up_after=settings.delivery_give_up_after,
-            jitter=random.random(),  # noqa: S311  spreads load
-        )
+    jitter = random.random()  # noqa: S311  spreads load
+    # What was sent and not noted would be sent again.
+    dead = database.transact(
+        lambda connection: mark(connection, sent, failed, give_up_after=settings.delivery_give_up_after, jitter=jitter)
+    )
     return Delivered(len(sent), len(failed), dead)

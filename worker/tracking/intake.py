@@ -57,8 +57,7 @@ def track(database: Database, settings: Settings, items: Sequence[object]) -> Ta
             positions[id(request)] = position
     stored = Stored()
     if good:
-        with database.write() as connection:
-            stored = store_requests(connection, good)
+        stored = database.transact(lambda connection: store_requests(connection, good))
     for request, reason in stored.refused:
         position = positions[id(request)]
         rejected.append(Rejection(position, items[position], reason, conflicts=True))
