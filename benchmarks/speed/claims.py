@@ -82,6 +82,7 @@ def _give_back(url: str) -> None:
             "UPDATE tracked_projects SET lease_token = NULL, leased_until = NULL, claimed_at = NULL,"
             " next_check_at = now() - interval '10 s' WHERE lease_token IS NOT NULL"
         )
+        connection.execute("DELETE FROM leases")
         connection.execute("UPDATE accounts SET tokens = %s, refilled_at = now()", (_CLAIM,))
 
 

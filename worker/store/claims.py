@@ -45,8 +45,9 @@ def claim_due(
     flying = in_flight(connection, now)
     refilled = {name: refill(allowance, limits, now) for name, allowance in accounts.items()}
     allowed = {name: claimable(state, limits, flying.get(name, 0), now) for name, state in refilled.items()}
-    wants = {name: _count_due(connection, name, now, most) for name, most in allowed.items() if most}
-    shares = fair_shares(wants, max_in_flight - sum(flying.values()), turn=now.microsecond // 1000)
+    capacity = max(0, max_in_flight - sum(flying.values()))
+    wants = {name: _count_due(connection, name, now, min(most, capacity)) for name, most in allowed.items() if most}
+    shares = fair_shares(wants, capacity, turn=now.microsecond // 1000)
     until = now + timedelta(seconds=lease_seconds)
     batches: list[Batch] = []
     for name, share in shares.items():
