@@ -6,6 +6,8 @@ import sys
 from celery import Celery
 
 renderwatch = Celery(broker=os.environ["CELERY_BROKER_URL"])
+# A Redis that hangs must not hang you. RabbitMQ has no need of it, and takes no notice.
+renderwatch.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
 
 
 def track(project_id: str, credits_charged: int) -> None:

@@ -79,7 +79,8 @@ def other_service(broker: Broker) -> Celery:
 
 
 def _options(broker: Broker) -> dict[str, Any]:
-    return {"broker_transport_options": broker.options} if broker.options else {}
+    # As examples/enqueue.py has it: a broker that is frozen must not freeze whoever sends.
+    return {"broker_transport_options": {"socket_timeout": 5, "socket_connect_timeout": 5} | broker.options}
 
 
 def hand_over(broker: Broker, *messages: dict[str, Any]) -> None:
