@@ -1,6 +1,6 @@
 """What it costs when nothing is due: a worker and two beats, as the README starts them, with projects that wait.
 
-python -m benchmarks.speed.idle [--seconds 40]
+python -m benchmarks.speed.idle [--rounds 3] [--seconds 40]
 """
 
 import argparse
@@ -13,13 +13,14 @@ from typing import Final
 
 import psycopg
 
-from benchmarks.speed.machine import Redis, backends, cpu_of, redis_server, with_children
+from benchmarks.speed.machine import Redis, backends, cpu_of, redis_server, spread, with_children
 from benchmarks.speed.projects import fill
 from benchmarks.speed.wire import Wire, counted
 from tests.support.processes import Programs, environment
 from tests.support.services import POSTGRES_URL, Broker, postgres_database
 
 PROJECTS: Final = 5000
+SECONDS: Final = 40.0
 _WARM_UP: Final = 15  # seconds: by then every child has done everything once, and Celery's greetings are over
 
 
@@ -80,17 +81,28 @@ def _watch(worker: int, beats: list[int], url: str, broker: Redis, wire: Wire, s
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=40.0)
-    print_table(measure(parser.parse_args().seconds))
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=SECONDS)
+    given = parser.parse_args()
+    report(given.rounds, given.seconds)
 
 
-def print_table(found: Idle) -> None:
-    """Print what was found."""
-    print("| nothing due | all ours | worker | its children | beats | database | broker | SQL/s | broker commands/s |")
-    print("|---|" + "--:|" * 8)
-    shares = (found.ours, found.worker, found.children, found.beats, found.database, found.broker)
-    cells = [f"{share:.2f} %" for share in shares] + [f"{found.statements:.1f}", f"{found.commands:.1f}"]
-    print(f"| share of a core | {' | '.join(cells)} |\n", flush=True)
+def report(rounds: int = 1, seconds: float = SECONDS) -> None:
+    """Measure several times, and print the table."""
+    each = [measure(seconds) for _ in range(rounds)]
+    print(f"| {PROJECTS:,} projects, none due | per cent of a core |\n|---|--:|")
+    names = {
+        "ours": "**a worker, its children and two beats**",
+        "worker": "of it the worker's parent",
+        "children": "its children",
+        "beats": "the beats",
+        "database": "the database",
+        "broker": "the broker",
+    }
+    for field, name in names.items():
+        print(f"| {name} | {spread(getattr(found, field) for found in each)} |")
+    statements, commands = (spread(getattr(found, name) for found in each) for name in ("statements", "commands"))
+    print(f"\nSQL statements a second: {statements}; broker commands: {commands}.\n", flush=True)
 
 
 if __name__ == "__main__":
