@@ -98,8 +98,8 @@ worker_task_log_format = "%(asctime)s %(levelname)s %(task_name)s: %(message)s"
 worker_redirect_stdouts = False
 
 # --- beat -----------------------------------------------------------------------------------------------------------
-# Nothing to remember between runs: what is due is known to SQL alone.
-beat_scheduler = "celery.beat:Scheduler"
+# It remembers nothing between runs: what is due is known to SQL alone.
+beat_scheduler = "worker.tasks.scheduler:Scheduler"
 beat_max_loop_interval = 1
 # A tick that nobody took for so long is of no use to anybody. Generous, because hosts' clocks differ.
 _EXPIRES: Final = 300

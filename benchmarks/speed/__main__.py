@@ -1,6 +1,6 @@
-"""Measure the speed of whole checks, beside the usual design and a bare request, and print it as tables.
+"""Measure whole checks, beside the usual design and a bare request, and what else costs time; print it as tables.
 
-python -m benchmarks.speed [--rounds 3] [--seconds 8]
+python -m benchmarks.speed [--only idle,latency] [--rounds 3] [--seconds 8] [--checks 100000]
 """
 
 import argparse
@@ -8,26 +8,51 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
-from benchmarks.speed import claims, intake
+from benchmarks.speed import claims, idle, intake, latency, memory
 from benchmarks.speed.machine import Api, processor, redis_server, spread, stand_in
 from benchmarks.speed.whole import Run, renderwatch, usual
 
 USUAL, LEAN, FAST, BARE = "the usual design", "Renderwatch", "Renderwatch, with the extra", "a bare Session.get"
+PARTS: Final = ("checks", "tls", "claims", "intake", "latency", "idle", "memory")
 
 
 def main() -> None:
     """Measure what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    given = _parser().parse_args()
+    print(f"{processor()}, Python {sys.version.split()[0]}; the middle of {given.rounds} rounds (least to greatest)\n")
+    parts: dict[str, Callable[[], None]] = {
+        "checks": lambda: compare(given.rounds, given.seconds, tls=False),
+        "tls": lambda: compare(given.rounds, given.seconds, tls=True),
+        "claims": claims.main,
+        "intake": intake.main,
+        "latency": latency.report,
+        "idle": lambda: idle.report(given.rounds),
+        "memory": lambda: memory.report(given.checks),
+    }
+    for name in given.only:
+        parts[name]()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", type=_parts, default=PARTS, metavar="PART,…", help=f"of {', '.join(PARTS)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="for each design in each round")
-    given = parser.parse_args()
-    print(f"{processor()}, Python {sys.version.split()[0]}; the middle of {given.rounds} rounds (least to greatest)\n")
-    for tls in (False, True):
-        compare(given.rounds, given.seconds, tls=tls)
-    claims.main()
-    intake.main()
+    parser.add_argument(
+        "--checks", type=int, default=memory.CHECKS, help="while memory is looked at; a million is the goal's"
+    )
+    return parser
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    names = tuple(text.split(","))
+    if not set(names) <= set(PARTS):
+        raise argparse.ArgumentTypeError(f"the parts are {', '.join(PARTS)}")
+    return names
 
 
 def compare(rounds: int, seconds: float, *, tls: bool) -> None:

@@ -2,8 +2,9 @@
 
 python -m benchmarks.speed.stand_in [--delay 0.05] [--certificate FILE]
 
-Prints its port. Every project runs for ever, until somebody asks for /end/<id>; /cost answers with the CPU seconds
-that the stand-in has used, and how many requests it has answered.
+Prints its port. Every project runs for ever, until somebody asks for /end/<id>; /told/<id> answers with when it ended,
+and when that was first told, by the machine's monotonic clock; /cost answers with the CPU seconds that the stand-in
+has used, and how many requests it has answered.
 """
 
 import argparse
@@ -45,7 +46,7 @@ class StandIn:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._waiting: list[tuple[float, int, socket.socket, bytes]] = []
         self._order = count()
-        self._ended: set[bytes] = set()
+        self._ended: dict[bytes, list[float]] = {}
         self._answered = 0
         self._created = datetime.now(UTC).isoformat(timespec="milliseconds").encode()
 
@@ -102,12 +103,22 @@ class StandIn:
             used = resource.getrusage(resource.RUSAGE_SELF)
             body = json.dumps([used.ru_utime + used.ru_stime, self._answered]).encode()
         elif path.startswith(b"/end/"):
-            self._ended.add(last)
+            self._ended.setdefault(last, [time.monotonic()])
             body = b"true"
+        elif path.startswith(b"/told/"):
+            body = json.dumps(self._ended.get(last, [])).encode()
         else:
             self._answered += 1
-            body = _BODY % (last, b"complete" if last in self._ended else b"rendering", self._created)
+            body = _BODY % (last, self._status(last), self._created)
         return _HEAD % (len(body), body)
+
+    def _status(self, project: bytes) -> bytes:
+        times = self._ended.get(project)
+        if times is None:
+            return b"rendering"
+        if len(times) == 1:
+            times.append(time.monotonic())
+        return b"complete"
 
     def _send_waiting(self) -> None:
         now = time.monotonic()

@@ -31,7 +31,7 @@ def test_a_dead_account_does_not_slow_the_others_down_and_resumes_with_a_new_key
         hand_over(redis_service, {"projects": given})
 
         wait_for(lambda: store.value(CLOSED, account="good") == 30, 40, "the good account's projects close")
-        assert store.value(PAUSED) == "unauthorized"
+        wait_for(lambda: store.value(PAUSED) == "unauthorized", 40, "the dead account is paused")
         assert store.value(CLOSED, account="dead") == 0
 
         for program in first:

@@ -1,5 +1,7 @@
 """Taking projects in: each id once, whoever sends it and however often."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -42,6 +44,16 @@ def test_an_id_twice_in_one_request_is_one_row_and_the_first_one_counts(database
     outcome = track(database, request(1, credits_charged=450), request(1, credits_charged=7))
     assert outcome == Stored(new=1, known=1)
     assert project(database)["credits_charged"] == 450
+
+
+def test_ids_that_somebody_else_is_just_storing_are_known(database: Database) -> None:
+    with ThreadPoolExecutor(1) as other, database.write() as connection:
+        store_requests(connection, [request(1), request(2)])
+        late = other.submit(track, database, 1, 2, 3)
+        time.sleep(0.3)  # it has looked, and found nothing, and now waits for us; if it is slower, that is no matter
+        connection.commit()
+        assert late.result(30) == Stored(new=1, known=2)
+    assert of(stored(database, TrackedProject), "project_id") == [name(1), name(2), name(3)]
 
 
 def test_the_same_id_of_another_kind_is_another_project(database: Database) -> None:

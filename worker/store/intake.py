@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy import Connection, insert, select, update
 
 from worker.domain.ledger import adjust
 from worker.domain.request import TrackRequest
-from worker.store.accounts import ensure_accounts, insert_ignoring
+from worker.store.accounts import ensure_accounts
+from worker.store.bulk import insert_new_rows, insert_rows, rows_of
 from worker.store.engine import clock
 from worker.store.models import CreditAdjustment, RejectedRequest, TrackedProject
 
@@ -33,7 +34,7 @@ class Stored:
 
 def store_requests(connection: Connection, requests: Sequence[TrackRequest]) -> Stored:
     """Store requests, each id once. All or none of them are stored, with the caller's transaction."""
-    unique = {(request.kind, request.project_id): request for request in reversed(requests)}
+    unique = {_key(request): request for request in reversed(requests)}
     now = clock(connection)
     ensure_accounts(connection, (request.account for request in unique.values()), now)
     new = 0
@@ -41,12 +42,11 @@ def store_requests(connection: Connection, requests: Sequence[TrackRequest]) -> 
     given_up: list[int] = []
     # In the order of their ids, as everybody else does it, and all new ones first: so nobody waits in a circle.
     for part in _parts(sorted(unique.values(), key=_key)):
-        inserted = _insert(connection, part, now)
-        _first_entries(connection, part, inserted, now)
+        known, inserted = _known_and_new(connection, part, now)
         new += len(inserted)
-        for row in _known(connection, [_key(request) for request in part if _key(request) not in inserted]):
-            owners[row.kind, row.project_id] = row.account
-            if row.close_reason in _GIVEN_UP and row.account == unique[row.kind, row.project_id].account:
+        for key, row in known.items():
+            owners[key] = row.account
+            if row.close_reason in _GIVEN_UP and row.account == unique[key].account:
                 given_up.append(row.id)
     reopened = sum(_reopen(connection, part, now) for part in _parts(sorted(given_up)))
     refused = _conflicts(requests, {key: request.account for key, request in unique.items()} | owners)
@@ -69,12 +69,23 @@ def _conflicts(requests: Sequence[TrackRequest], owners: Mapping[Key, str]) -> t
     )
 
 
+def _known_and_new(
+    connection: Connection, part: Sequence[TrackRequest], now: datetime
+) -> tuple[dict[Key, Any], dict[Key, int]]:
+    """Look up what is known, insert the rest, and look up what somebody else inserted in the meantime."""
+    known = _known(connection, part)
+    missing = [request for request in part if _key(request) not in known]
+    inserted = _insert(connection, missing, now)
+    _first_entries(connection, missing, inserted, now)
+    return known | _known(connection, [request for request in missing if _key(request) not in inserted]), inserted
+
+
 def _insert(connection: Connection, part: Sequence[TrackRequest], now: datetime) -> dict[Key, int]:
-    statement = insert_ignoring(connection, TrackedProject).returning(
-        TrackedProject.id, TrackedProject.kind, TrackedProject.project_id
-    )
-    rows = connection.execute(statement, [_new_row(request, now) for request in part])
-    return {(row.kind, row.project_id): row.id for row in rows}
+    if not part:
+        return {}
+    rows = [_new_row(request, now) for request in part]
+    inserted = insert_new_rows(connection, TrackedProject, rows, ("id", "kind", "project_id"))
+    return {(row.kind, row.project_id): row.id for row in inserted}
 
 
 def _new_row(request: TrackRequest, now: datetime) -> dict[str, Any]:
@@ -115,15 +126,15 @@ def _first_entries(
                 }
             )
     if rows:
-        connection.execute(insert(CreditAdjustment), rows)
+        insert_rows(connection, CreditAdjustment, rows)
 
 
-def _known(connection: Connection, keys: Sequence[Key]) -> Sequence[Any]:
-    if not keys:
-        return []
-    columns = (TrackedProject.kind, TrackedProject.project_id)
-    statement = select(TrackedProject.id, *columns, TrackedProject.account, TrackedProject.close_reason)
-    return connection.execute(statement.where(tuple_(*columns).in_(keys))).all()
+def _known(connection: Connection, part: Sequence[TrackRequest]) -> dict[Key, Any]:
+    if not part:
+        return {}
+    keys = [{"kind": request.kind, "project_id": request.project_id} for request in part]
+    rows = rows_of(connection, TrackedProject, keys, ("id", "kind", "project_id", "account", "close_reason"))
+    return {(row.kind, row.project_id): row for row in rows}
 
 
 def _reopen(connection: Connection, ids: Sequence[int], now: datetime) -> int:

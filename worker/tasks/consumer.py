@@ -17,6 +17,9 @@ from worker.tracking.intake import reject
 _log = get_logger(__name__)
 _CeleryBlueprint: Any = CeleryConsumer.Blueprint
 _SHOWN: Final = 2000
+# The 28 RabbitMQ queues for ETA tasks, which we do not have; and gossip, by which every worker hears every other one's
+# heartbeat, and nothing comes of it: what workers must know of each other stands in SQL.
+_LEFT_OUT: Final = (":DelayedDelivery", ":Gossip")
 # Celery computes with some of the others without looking at them first, and one of a wrong type stops it for good. None
 # of them is of use here: nobody else decides when our tasks run and how long, or which tasks follow.
 _NEEDED: Final = ("task", "id", "expires", "argsrepr", "kwargsrepr", "origin")
@@ -28,11 +31,9 @@ class Consumer(CeleryConsumer):
     strategies: dict[str, Any]  # by task name; celery-types does not know it
 
     class Blueprint(_CeleryBlueprint):  # type: ignore[misc]  # it is a class, which celery-types does not tell
-        """What a consumer starts: all but the 28 RabbitMQ queues for ETA tasks, which we do not have."""
+        """What a consumer starts, but for some."""
 
-        default_steps: ClassVar = [
-            step for step in _CeleryBlueprint.default_steps if not step.endswith(":DelayedDelivery")
-        ]
+        default_steps: ClassVar = [step for step in _CeleryBlueprint.default_steps if not step.endswith(_LEFT_OUT)]
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:  # noqa: ANN401  Celery's own
         """Return the function that takes each message."""

@@ -1,0 +1,92 @@
+"""Many rows or keys in one statement, whose text and number of parameters do not grow with them.
+
+PostgreSQL gets them as one JSON document: a driver takes longer to find its way through thousands of parameters than
+the server needs to store the rows. SQLite, to which nothing is sent, takes them as they are.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Result,
+    Select,
+    String,
+    TableValuedAlias,
+    Text,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects import postgresql
+
+from worker.store.accounts import insert_ignoring
+from worker.store.models import Base
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def rows_of(connection: Connection, model: type[Base], keys: Rows, names: Sequence[str]) -> Result[Any]:
+    """Return these columns of the rows with these unique keys, each key given by its columns."""
+    if connection.dialect.name == "postgresql":
+        return connection.execute(_by_key(model, tuple(keys[0]), tuple(names)), {"rows": _document(keys)})
+    columns = model.__table__.c
+    found = select(*(columns[name] for name in names))
+    among = tuple_(*(columns[name] for name in keys[0])).in_([tuple(key.values()) for key in keys])
+    return connection.execute(found.where(among))
+
+
+def insert_rows(connection: Connection, model: type[Base], rows: Rows) -> None:
+    """Insert rows that all name the same columns."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_insert(model, tuple(rows[0])), {"rows": _document(rows)})
+    else:
+        connection.execute(insert(model), rows)
+
+
+def insert_new_rows(connection: Connection, model: type[Base], rows: Rows, returning: Sequence[str]) -> Result[Any]:
+    """Insert those rows, in their order, that are not there already, and return these columns of them."""
+    columns = [model.__table__.c[name] for name in returning]
+    if connection.dialect.name == "postgresql":
+        statement = _insert(model, tuple(rows[0])).on_conflict_do_nothing().returning(*columns)
+        return connection.execute(statement, {"rows": _document(rows)})
+    return connection.execute(insert_ignoring(connection, model).returning(*columns), rows)
+
+
+@cache
+def _insert(model: type[Base], names: tuple[str, ...]) -> postgresql.Insert:
+    return postgresql.insert(model).from_select(list(names), select(*_given(model, names).c))
+
+
+@cache
+def _by_key(model: type[Base], key: tuple[str, ...], names: tuple[str, ...]) -> Select[Any]:
+    given, columns = _given(model, key), model.__table__.c
+    # One look into the key's index for each; the limit leaves the planner no choice. Given a list of keys, and no
+    # statistics, it goes through all rows of a kind for each statement.
+    one = select(*(columns[name] for name in names)).where(*(columns[name] == given.c[name] for name in key)).limit(1)
+    found = one.lateral("found")
+    return select(*found.c).select_from(given.join(found, true()))
+
+
+def _given(model: type[Base], names: Sequence[str]) -> TableValuedAlias:
+    document = cast(bindparam("rows", type_=Text()), postgresql.JSON)
+    columns = (column(name, _type_of(model, name)) for name in names)
+    return func.json_to_recordset(document).table_valued(*columns, name="given").render_derived(with_types=True)
+
+
+def _type_of(model: type[Base], name: str) -> Any:  # noqa: ANN401  a type of SQLAlchemy's
+    type_ = model.__table__.c[name].type
+    # Texts of any length: cast to a shorter one, PostgreSQL would cut them without a word.
+    return Text() if isinstance(type_, String) else type_
+
+
+def _document(rows: Rows) -> str:
+    return json.dumps(rows, default=datetime.isoformat)
