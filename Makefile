@@ -31,7 +31,7 @@ test: $(VENV)/dev  ## run all tests; PYTEST_ARGS="-k ledger" narrows them
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 chaos: $(VENV)/dev  ## kill, freeze and cut off every part 1,000 times; CHAOS_FAULTS and CHAOS_SEED change that
-	CHAOS_FAULTS=$${CHAOS_FAULTS:-1000} $(BIN)/pytest -q --numprocesses 3 tests/chaos
+	CHAOS_FAULTS=$${CHAOS_FAULTS:-1000} $(BIN)/pytest -q --numprocesses 3 --dist loadgroup tests/chaos
 
 lint: $(VENV)/dev  ## check style, formatting and the direction of imports
 	$(BIN)/ruff check .
