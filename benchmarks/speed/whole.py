@@ -21,8 +21,9 @@ from worker.store.schema import migrate
 from worker.tracking.intake import track
 
 PROJECTS: Final = 10_000
+WORKERS: Final = 2
 # Quiet, so that nobody is measured by how much they log.
-QUIET: Final = ("--concurrency", "2", "--loglevel", "WARNING")
+QUIET: Final = ("--concurrency", str(WORKERS), "--loglevel", "WARNING")
 _QUEUED: Final = 400
 
 
