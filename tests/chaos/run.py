@@ -57,19 +57,16 @@ def run(world: World, place: Place, seed: int, faults: int, projects: int) -> Ou
     left = [projects // rounds] * rounds
     left[0] += projects % rounds
 
-    rounds_done = 0
+    # Each kind once, so that none is left to chance; again and again they would keep the account paused.
+    script = list(FAULTS)
+    world.random.shuffle(script)
+    world.simulator.misbehave(BAD_API, script)
 
     def every_round() -> None:
-        nonlocal rounds_done
         count = left.pop() if left else 0
         for path in PATHS:
             if count:
                 enqueuer.add(world.simulator.create(max(1, count // len(PATHS)), path))
-        # So that none is left to chance; in every round they would keep the account paused for most of the time.
-        script = list(FAULTS) if rounds_done % 10 == 0 else []
-        world.random.shuffle(script)
-        world.simulator.misbehave(BAD_API, script)
-        rounds_done += 1
 
     inject(world, faults, PAUSE, every_round=every_round, every_time=lambda: listen(world))
     world.calm()

@@ -134,6 +134,14 @@ def test_the_control_surface_tells_and_changes_how_it_misbehaves(client: httpx.C
     assert (told["rates"], told["retry_after"], told["waiting"], told["met"]) == ({"503": 0.25}, 9, 0, {"html": 1})
 
 
+def test_a_new_wish_replaces_the_one_before(client: httpx.Client, project: Project) -> None:
+    client.put("/_simulator/faults", json={"next": ["html", "500"]})
+    assert client.put("/_simulator/faults", json={"next": ["earthquake"]}).status_code == 400
+    assert client.get("/_simulator/faults").json()["waiting"] == 2
+    client.put("/_simulator/faults", json={})
+    assert client.get(where(project)).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -84,13 +84,11 @@ class Control:
         return JSONResponse(asdict(misfortune.faults) | {"waiting": misfortune.waiting, "met": dict(misfortune.met)})
 
     async def misbehave(self, request: Request) -> Response:
-        """Misbehave as the body says; `next` is a list of faults for the next requests, in this order."""
+        """Misbehave as the body says, and no longer as before; `next` lists faults for the next requests."""
         try:
             body = await request.json()
             script = body.pop("next", [])
-            faults = Faults(**body)
-            self._simulation.misfortune.script(script)
+            self._simulation.misfortune.become(Faults(**body), script)
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             return refusal(400, f'the body must be JSON like {{"rates": {{"500": 0.1}}, "next": ["html"]}}: {error}')
-        self._simulation.misfortune.faults = faults
         return await self.faults(request)

@@ -74,6 +74,17 @@ class Misfortune:
         self._random = Random(f"{seed}:faults")  # noqa: S311 - chance for a simulation, no secret
         self._scripted: deque[Fault] = deque()
 
+    def become(self, faults: Faults, script: Sequence[str]) -> None:
+        """Forget what was scripted, and deal out these from now on. Raises ValueError as script() does."""
+        waiting = self._scripted
+        self._scripted = deque()
+        try:
+            self.script(script)
+        except ValueError:
+            self._scripted = waiting
+            raise
+        self.faults = faults
+
     def script(self, faults: Sequence[str]) -> None:
         """Let the next requests meet these faults, one each. Raises ValueError for one that does not exist."""
         for name in faults:

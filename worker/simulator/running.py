@@ -32,10 +32,14 @@ class Simulator:
         return self.simulation.record()
 
     def misbehave(self, faults: Faults | None = None, script: Sequence[str] = ()) -> None:
-        """Misbehave like this from now on; without `faults` as before. `script` is for the next requests, one each."""
-        if faults is not None:
-            self.simulation.misfortune.faults = faults
-        self.simulation.misfortune.script(script)
+        """Misbehave like this from now on, and no longer as before. `script` is for the next requests, one each.
+
+        Without `faults` the script comes on top of what is there already.
+        """
+        if faults is None:
+            self.simulation.misfortune.script(script)
+        else:
+            self.simulation.misfortune.become(faults, script)
 
     def requests(self) -> dict[str, list[float]]:
         """Return when (epoch seconds) each API key's requests came in, by `fingerprint` of the key."""
