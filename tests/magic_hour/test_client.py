@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from worker.domain.observation import Answer, Observation, Problem, Trouble
 from worker.domain.status import KINDS, Kind
 from worker.magic_hour.client import MagicHourClient, _retry_after
-from worker.magic_hour.transport import MAX_BODY, Transport
+from worker.magic_hour.transport import MAX_BODY, Transport, Way
 
 from . import server
 from .bodies import AUDIO, IMAGE, VIDEO
@@ -291,6 +291,13 @@ def test_the_key_is_in_no_repr_and_no_log(caplog: pytest.LogCaptureFixture, tran
     if transport == "requests":  # libcurl writes no log
         assert "127.0.0.1" in caplog.text
     assert KEY not in caplog.text + shown
+
+
+def test_what_a_sender_is_made_of_does_not_show_the_key() -> None:
+    proxies = {"https": "http://somebody:password@proxy.example"}
+    way = Way("https://api.example", {"Authorization": f"Bearer {KEY}"}, 1.0, 1, verify=True, proxies=proxies)
+    assert KEY not in repr(way)
+    assert "password" not in repr(way)
 
 
 @pytest.mark.parametrize("key", ["", f"{KEY}\n", f"{KEY}\r\nX: y", f"two {KEY}", f"{KEY}\u20ac", f"{KEY}\x7f"])

@@ -7,8 +7,8 @@ from typing import Any
 from tests.store.world import stored
 from worker.domain.destination import destinations
 from worker.domain.events import FINISHED
-from worker.store.engine import Database
-from worker.store.models import CreditAdjustment, Delivery, Event, StatusTransition, TrackedProject
+from worker.store.engine import Database, clock
+from worker.store.models import CreditAdjustment, Delivery, Event, Lease, StatusTransition, TrackedProject
 from worker.store.news import Routes
 
 Row = dict[str, Any]
@@ -19,12 +19,28 @@ def assert_sound(database: Database, routes: Routes) -> None:
     adjustments = _by_project(stored(database, CreditAdjustment))
     events = _by_project(stored(database, Event))
     deliveries = stored(database, Delivery)
-    for project in stored(database, TrackedProject):
+    projects = stored(database, TrackedProject)
+    for project in projects:
         _assert_state(project)
         _assert_history(project, transitions[project["id"]])
         _assert_ledger(project, adjustments[project["id"]])
         _assert_news(project, events[project["id"]])
         _assert_deliveries(project, events[project["id"]], deliveries, routes)
+    _assert_leases(database, projects)
+
+
+def _assert_leases(database: Database, projects: list[Row]) -> None:
+    """Every project that is held stands in its lease, so that what is in flight is counted."""
+    leases = {row["token"]: row for row in stored(database, Lease)}
+    assert all(row["size"] == len(row["tracked_project_ids"]) for row in leases.values())
+    for project in projects:
+        lease = leases.get(project["lease_token"])
+        if lease is not None:
+            assert project["id"] in lease["tracked_project_ids"]
+            assert project["leased_until"] == lease["leased_until"]
+        elif project["leased_until"] is not None:
+            with database.read() as connection:
+                assert project["leased_until"] <= clock(connection)
 
 
 def _by_project(table: list[Row]) -> defaultdict[int, list[Row]]:
