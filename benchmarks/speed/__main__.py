@@ -1,6 +1,6 @@
 """Measure whole checks, beside the usual design and a bare request, and what else costs time; print it as tables.
 
-python -m benchmarks.speed [--only idle,latency] [--rounds 3] [--seconds 8] [--checks 100000]
+python -m benchmarks.speed [--only idle,latency] [--rounds 3] [--seconds 8] [--checks 50000]
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """What it costs when nothing is due: a worker and two beats, as the README starts them, with projects that wait.
 
-python -m benchmarks.speed.idle [--rounds 3] [--seconds 40]
+python -m benchmarks.speed.idle [--rounds 3] [--seconds 30]
 """
 
 import argparse
@@ -20,7 +20,7 @@ from tests.support.processes import Programs, environment
 from tests.support.services import POSTGRES_URL, Broker, postgres_database
 
 PROJECTS: Final = 5000
-SECONDS: Final = 40.0
+SECONDS: Final = 30.0
 _WARM_UP: Final = 15  # seconds: by then every child has done everything once, and Celery's greetings are over
 
 

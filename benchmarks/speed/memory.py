@@ -20,7 +20,7 @@ from tests.support.processes import Programs, environment
 from tests.support.services import POSTGRES_URL, Broker, postgres_database
 
 TRANSPORTS: Final = {"requests": "Renderwatch", "curl": "Renderwatch, with the extra"}
-CHECKS: Final = 100_000
+CHECKS: Final = 50_000
 GOAL: Final = 120  # MiB
 PROJECTS: Final = 10_000
 _SHARES: Final = (0.01, 0.1, 0.25, 0.5, 1.0)

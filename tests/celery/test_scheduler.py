@@ -8,7 +8,7 @@ from celery.beat import Scheduler as CeleryScheduler
 
 from worker.app import app
 from worker.store.engine import StoreUnavailableError
-from worker.tasks import scheduler
+from worker.store.wanted import Wanted
 from worker.tasks.names import DELIVER, DISPATCH, LEARN
 from worker.tasks.scheduler import Question, Scheduler
 
@@ -58,8 +58,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sent.append(str(entry.task))
 
     monkeypatch.setattr(CeleryScheduler, "apply_entry", send)
-    for name in ("_dispatch_wanted", "_deliver_wanted"):
-        monkeypatch.setattr(scheduler, name, lambda: False)
+    for name in ("dispatch", "deliver"):
+        monkeypatch.setattr(Wanted, name, lambda _: False)
     return sent
 
 

@@ -1,5 +1,6 @@
 """Before it sends a task, beat asks whether there is anything to do: never a no while there is."""
 
+import psycopg
 import pytest
 
 from tests.store.world import ROUTES, answer, claim, pass_time, project, record, request, seen, track
@@ -7,7 +8,7 @@ from tests.store.world import hold as hold_project
 from worker.store.deliveries import claim_deliveries, mark_sent
 from worker.store.engine import Database
 from worker.store.heartbeat import beat
-from worker.store.wanted import deliver_wanted, dispatch_wanted
+from worker.store.wanted import Wanted
 
 SILENCE = 10.0
 
@@ -25,17 +26,42 @@ def dispatched(database: Database) -> None:
 
 
 def dispatch(database: Database) -> bool:
-    with database.read() as connection:
-        return dispatch_wanted(connection, SILENCE)
+    wanted = Wanted(database, SILENCE)
+    answers = {wanted.dispatch() for _ in range(2)}  # the second time over the connection that it has
+    wanted.close()
+    return answers == {True}
 
 
 def deliver(database: Database) -> bool:
-    with database.read() as connection:
-        return deliver_wanted(connection)
+    wanted = Wanted(database, SILENCE)
+    answer = wanted.deliver()
+    wanted.close()
+    return answer
 
 
 def test_dispatch_that_never_ran(database: Database) -> None:
     assert dispatch(database)
+
+
+def test_after_an_error_it_connects_again(quiet: Database) -> None:
+    wanted = Wanted(quiet, SILENCE)
+    assert not wanted.dispatch()
+    wanted._connection.close()
+    with pytest.raises(Exception, match=r"closed"):
+        wanted.dispatch()
+    assert not wanted.dispatch()
+    wanted.close()
+
+
+def test_it_holds_no_transaction_open(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    wanted = Wanted(database, SILENCE)
+    assert wanted.dispatch()
+    with psycopg.connect(postgres_url) as connection:
+        states = connection.execute("SELECT state FROM pg_stat_activity WHERE datname = current_database()").fetchall()
+    assert sorted(states) == [("active",), ("idle",)]
+    wanted.close()
+    database.close()
 
 
 def test_dispatch_of_nothing(quiet: Database) -> None:

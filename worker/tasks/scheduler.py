@@ -6,12 +6,12 @@ was nine tenths of what the whole system did.
 
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from celery.beat import Scheduler as CeleryScheduler
 
-from worker.store.engine import StoreUnavailableError
-from worker.store.wanted import deliver_wanted, dispatch_wanted
+from worker.store.wanted import Wanted
 from worker.tasks.names import DELIVER, DISPATCH
 from worker.tasks.resources import database
 
@@ -28,38 +28,36 @@ class Question:
         """Ask nothing yet; the first answer is yes."""
         self._ask = ask
         self._patience = patience
-        self._thread = threading.Thread()
-        self._asked = False
-        self._yes = True
+        self._asked: SimpleQueue[None] = SimpleQueue()
+        self._answers: SimpleQueue[bool] = SimpleQueue()
+        self._started = self._unanswered = False
 
     def is_yes(self) -> bool:
         """Ask, and wait a moment for the answer. While an earlier question is not answered, no other is asked."""
-        if not self._asked:
-            self._asked = True
-            return True
-        if not self._thread.is_alive():
-            self._yes = True
+        if not self._started:
+            self._started = True
             # A thread of its own, because a connection to a host that is gone, or stands still, waits for minutes.
-            self._thread = threading.Thread(target=self._answer, daemon=True)
-            self._thread.start()
-            self._thread.join(self._patience)
-        return self._thread.is_alive() or self._yes
+            threading.Thread(target=self._answer, daemon=True).start()
+            return True
+        try:
+            if self._unanswered:
+                self._answers.get_nowait()  # to an old question
+            self._unanswered = True
+            self._asked.put(None)
+            answer = self._answers.get(timeout=self._patience)
+        except Empty:
+            return True
+        self._unanswered = False
+        return answer
 
     def _answer(self) -> None:
-        try:
-            self._yes = self._ask()
-        except StoreUnavailableError:
-            return  # the task says so, where it is looked for
-
-
-def _dispatch_wanted() -> bool:
-    with database().read() as connection:
-        return dispatch_wanted(connection, _SILENCE)
-
-
-def _deliver_wanted() -> bool:
-    with database().read() as connection:
-        return deliver_wanted(connection)
+        while True:
+            self._asked.get()
+            try:
+                answer = self._ask()
+            except Exception:  # noqa: BLE001  whatever it is, the task comes upon it too, and says so
+                answer = True
+            self._answers.put(answer)
 
 
 class Scheduler(CeleryScheduler):
@@ -67,7 +65,8 @@ class Scheduler(CeleryScheduler):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Celery's own
         """Start as Celery's own does."""
-        self._questions = {DISPATCH: Question(_dispatch_wanted), DELIVER: Question(_deliver_wanted)}
+        wanted = Wanted(database(), _SILENCE)
+        self._questions = {DISPATCH: Question(wanted.dispatch), DELIVER: Question(wanted.deliver)}
         super().__init__(*args, **kwargs)
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:  # noqa: ANN401  as above
@@ -75,3 +74,7 @@ class Scheduler(CeleryScheduler):
         question = self._questions.get(entry.task)
         if question is None or question.is_yes():
             super().apply_entry(entry, producer=producer)
+
+    def adjust(self, n: float | None, drift: float = 0.0) -> float | None:
+        """Wake up when a task is due, and not 10 ms before: for these Celery's own goes round and round."""
+        return n + drift if n and n > 0 else n
