@@ -75,6 +75,6 @@ class Scheduler(CeleryScheduler):
         if question is None or question.is_yes():
             super().apply_entry(entry, producer=producer)
 
-    def adjust(self, n: float | None, drift: float = 0.0) -> float | None:
+    def adjust(self, n: float, drift: float = 0.0) -> float:
         """Wake up when a task is due, and not 10 ms before: for these Celery's own goes round and round."""
-        return n + drift if n and n > 0 else n
+        return super().adjust(n, drift)  # type: ignore[arg-type]  # celery-types says int, Celery counts in fractions
