@@ -12,6 +12,16 @@ depends_on = None
 TIME = sa.DateTime(timezone=True)
 IDS = sa.JSON(none_as_null=True).with_variant(postgresql.ARRAY(sa.BigInteger()), "postgresql")
 _WHERE = sa.text("lease_token IS NOT NULL")
+# Room on each page for what a claim writes, and a vacuum before a million closed projects allow for as many dead rows:
+# each check leaves two. Measured with benchmarks/speed/bloat.py; docs/decisions/0033-leases.md has the figures.
+_STORAGE: dict[str, dict[str, float]] = {
+    "tracked_projects": {
+        "fillfactor": 85,
+        "autovacuum_vacuum_threshold": 1000,
+        "autovacuum_vacuum_scale_factor": 0.02,
+    },
+    "leases": {"autovacuum_vacuum_threshold": 1000, "autovacuum_vacuum_scale_factor": 0},
+}
 
 
 def upgrade() -> None:
@@ -30,10 +40,16 @@ def upgrade() -> None:
     )
     # Nobody looks projects up by it any more, and it kept each claim from being a heap-only update.
     op.drop_index("ix_tracked_projects_lease_token", "tracked_projects")
+    if op.get_context().dialect.name == "postgresql":
+        for table, options in _STORAGE.items():
+            settings = ", ".join(f"{name} = {value}" for name, value in options.items())
+            op.execute(f"ALTER TABLE {table} SET ({settings})")
 
 
 def downgrade() -> None:
     """Go back to leases that are known by their projects alone."""
+    if op.get_context().dialect.name == "postgresql":
+        op.execute(f"ALTER TABLE tracked_projects RESET ({', '.join(_STORAGE['tracked_projects'])})")
     op.create_index(
         "ix_tracked_projects_lease_token",
         "tracked_projects",
