@@ -13,12 +13,9 @@ from celery import Celery
 from sqlalchemy import create_engine, insert
 
 from benchmarks.speed.machine import Api, Redis, backends, cpu_of, resident, with_children
+from benchmarks.speed.projects import fill
 from tests.support.processes import Programs, environment, wait_for
 from tests.support.services import POSTGRES_URL, Broker, postgres_database
-from worker.settings import Settings
-from worker.store.engine import Database
-from worker.store.schema import migrate
-from worker.tracking.intake import track
 
 PROJECTS: Final = 10_000
 WORKERS: Final = 2
@@ -51,12 +48,7 @@ class Run:
 def renderwatch(folder: Path, api: Api, broker: Redis, transport: str, seconds: float) -> Run:
     """Run a worker and beat on projects that are due again a second after each check."""
     with redirect_stdout(None), postgres_database(POSTGRES_URL) as url, Programs(folder) as programs:
-        database = Database(url)
-        migrate(database)
-        settings = Settings(magic_hour_api_key="any-key")  # type: ignore[arg-type]  # pydantic makes a secret of it
-        projects = [{"kind": "video", "project_id": f"project-{n:07}", "credits_charged": 450} for n in range(PROJECTS)]
-        track(database, settings, projects)
-        database.close()
+        fill(url, PROJECTS)
         variables = environment(
             url,
             Broker(broker.url),

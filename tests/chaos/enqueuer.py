@@ -28,7 +28,6 @@ class Enqueuer:
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.handed: set[str] = set()
-        self.sent = 0
         self._thread.start()
 
     def add(self, projects: Sequence[Any]) -> None:
@@ -65,4 +64,3 @@ class Enqueuer:
             for id_ in waited[:_AT_ONCE]:
                 app.send_task(TRACK, kwargs=self._open[id_], queue=INTAKE, retry=False)
                 self._sent_at[id_] = now
-                self.sent += 1
