@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 
 from worker.domain.allowance import Limits, claimable, refill, take
 from worker.domain.durations import Durations
@@ -16,6 +16,14 @@ from worker.store.accounts import lock_free_allowances, note_requests, save_allo
 from worker.store.engine import clock
 from worker.store.leases import Batch, in_flight, make_lease
 from worker.store.models import TrackedProject
+from worker.store.types import IdList, listed
+
+_PROJECTS: Final[Any] = TrackedProject.__table__
+# What _candidate takes, in its order.
+_TOLD: Final = (
+    *(_PROJECTS.c.id, _PROJECTS.c.kind, _PROJECTS.c.type, _PROJECTS.c.state, _PROJECTS.c.status),
+    *(_PROJECTS.c.queued_at, _PROJECTS.c.opened_at, _PROJECTS.c.last_observed_at, _PROJECTS.c.next_check_at),
+)
 
 
 def _due(account: str, now: datetime) -> ColumnElement[bool]:
@@ -68,26 +76,33 @@ def _count_due(connection: Connection, account: str, now: datetime, most: int) -
 
 
 def _choose(connection: Connection, account: str, share: int, now: datetime, durations: Durations) -> list[int]:
-    names = ("id", "kind", "type", "state", "status", "queued_at", "opened_at", "last_observed_at", "next_check_at")
-    statement = (
-        select(*(getattr(TrackedProject, name) for name in names))
+    """Lock who is to be checked now, and return their ids. Candidates that are passed over are not locked."""
+    candidates = (
+        select(*_TOLD)
         .where(_due(account, now))
         .order_by(TrackedProject.next_check_at)
         .limit(min(share * CANDIDATES, max(share, MOST_CANDIDATES)))
+    )
+    rows: Sequence[Any] = connection.execute(candidates).all()
+    if len(rows) <= share:
+        chosen = [row.id for row in rows]
+    else:
+        chosen = choose([_candidate(row, now, durations) for row in rows], share)
+    locked = (
+        select(_PROJECTS.c.id)
+        .where(listed(_PROJECTS.c.id, bindparam("ids", type_=IdList)), _due(account, now))
         .with_for_update(skip_locked=True, key_share=True)
     )
-    rows: Sequence[Any] = connection.execute(statement).all()
-    if len(rows) <= share:
-        return [row.id for row in rows]
-    return choose([_candidate(row, now, durations) for row in rows], share)
+    return list(connection.scalars(locked, {"ids": chosen}))
 
 
-def _candidate(row: Any, now: datetime, durations: Durations) -> Candidate:  # noqa: ANN401  a row
+def _candidate(row: Sequence[Any], now: datetime, durations: Durations) -> Candidate:
     """Tell what a check is expected to bring; of one that does not run nothing urgent is expected."""
+    id_, kind, type_, state, status, queued_at, opened_at, last_observed_at, next_check_at = row
     expected = 0.0
-    if row.state == "active":
-        seen_at = row.last_observed_at or row.opened_at
-        waits = row.status is None or row.status in WAITING
-        age = 0.0 if waits else max(0.0, (seen_at - (row.queued_at or row.opened_at)).total_seconds())
-        expected = benefit(durations.of(row.kind, row.type), age, max(0.0, (now - seen_at).total_seconds()))
-    return Candidate(row.id, (now - row.next_check_at).total_seconds(), expected)
+    if state == "active":
+        seen_at = last_observed_at or opened_at
+        waits = status is None or status in WAITING
+        age = 0.0 if waits else max(0.0, (seen_at - (queued_at or opened_at)).total_seconds())
+        expected = benefit(durations.of(kind, type_), age, max(0.0, (now - seen_at).total_seconds()))
+    return Candidate(id_, (now - next_check_at).total_seconds(), expected)
