@@ -10,12 +10,14 @@ import importlib.util
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol
+from typing import Final, Literal, Protocol, cast
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import BaseHTTPResponse, Retry, Timeout
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Retry, Timeout
 from urllib3 import exceptions as urllib3_errors
+
+from worker.magic_hour.quick_response import QuickResponse
 
 MAX_BODY: Final = 1024 * 1024
 OK: Final = 200
@@ -89,7 +91,10 @@ class RequestsSender:
         """Find the pool of the one host; nothing is connected yet."""
         self._adapter = HTTPAdapter(pool_connections=1, pool_maxsize=way.connections)
         request = requests.Request("GET", f"{way.base_url}/").prepare()
-        self._pool: Any = self._adapter.get_connection_with_tls_context(request, way.verify, proxies=dict(way.proxies))
+        pool = self._adapter.get_connection_with_tls_context(request, way.verify, proxies=dict(way.proxies))
+        self._pool = cast("HTTPConnectionPool", pool)  # the base class, which is said, lacks what all of them have
+        made: type = self._pool.ConnectionCls
+        self._pool.ConnectionCls = type("Connection", (made,), {"response_class": QuickResponse})
         self._adapter.cert_verify(self._pool, request.url, way.verify, None)  # type: ignore[no-untyped-call]  # stubs
         # The whole address where a proxy wants it, and the path otherwise.
         self._target = self._adapter.request_url(request, dict(way.proxies)).removesuffix("/")
@@ -112,7 +117,9 @@ class RequestsSender:
                 preload_content=False,
             )
             try:
-                return Reply(response.status, _body(response, deadline), response.headers.get("Retry-After", ""))
+                body = _body(response, deadline)
+                refused = response.status != OK
+                return Reply(response.status, body, response.headers.get("Retry-After", "") if refused else "")
             finally:
                 response.close()
                 response.release_conn()
@@ -129,6 +136,7 @@ def _body(response: BaseHTTPResponse, deadline: float) -> bytes:
     if response.status != OK and not 0 <= _length(response) <= _CHUNK:
         return b""
     body = bytearray()
+    as_sent = "Content-Encoding" not in response.headers
     try:
         # Unlike stream(), read1() returns what there is: an answer that comes in drops meets the deadline.
         while chunk := response.read1(_CHUNK, decode_content=True):
@@ -137,6 +145,8 @@ def _body(response: BaseHTTPResponse, deadline: float) -> bytes:
                 raise TooMuchError("the answer is larger than 1 MiB")
             if time.monotonic() > deadline:
                 raise requests.Timeout
+            if as_sent and response.length_remaining == 0:  # do not ask again for what cannot come
+                break
     except (urllib3_errors.HTTPError, requests.RequestException):
         if response.status == OK:
             raise
