@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.domain.glance import glance
-from worker.domain.observation import Observation
+from worker.domain.observation import Download, Observation, ProjectError
 from worker.domain.observe import observe
+from worker.domain.project import Glimpse, Project
 from worker.domain.status import WAITING
 
 from .projects import PLAN, START, after, observations, project, seen, waits
@@ -14,16 +15,20 @@ from .projects import PLAN, START, after, observations, project, seen, waits
 BEFORE = project(status="rendering", credits_charged=450, started_at=START, created_at=START, last_observed_at=START)
 
 
+def glimpse(project: Project) -> Glimpse:
+    return Glimpse(**{name: getattr(project, name) for name in Glimpse._fields})
+
+
 @given(observations, observations, waits, waits, st.sampled_from(["the same", "another"]))
 def test_a_glance_says_what_a_look_says_or_nothing(
     first: Observation, second: Observation, one: timedelta, two: timedelta, answer: str
 ) -> None:
     before = observe(project(), first, START + one, PLAN).project
-    if before.state != "active":  # its caller does not ask
+    if before.state != "active" or before.error or before.downloads:  # its caller does not ask
         return
     now = START + one + two
     second = first if answer == "the same" else second
-    gap = glance(before, second, now, PLAN)
+    gap = glance(glimpse(before), second, now, PLAN)
     if gap is not None:
         outcome = observe(before, second, now, PLAN)
         assert not outcome.changed
@@ -33,20 +38,22 @@ def test_a_glance_says_what_a_look_says_or_nothing(
 
 
 def test_a_glance_is_enough_for_a_project_that_runs_on() -> None:
-    assert glance(BEFORE, seen("rendering"), after(minutes=5), PLAN) is not None
+    assert glance(glimpse(BEFORE), seen("rendering"), after(minutes=5), PLAN) is not None
 
 
 def test_a_glance_is_not_enough_for_any_change() -> None:
     same = seen("rendering")
-    for change in (seen("complete"), replace(same, credits_charged=451), replace(same, enabled=False)):
-        assert glance(BEFORE, change, after(minutes=5), PLAN) is None
+    failed = replace(same, error=ProjectError("no_source_face", "No face"))
+    linked = replace(same, downloads=(Download("https://example.com/1.mp4", "2026-09-26"),))
+    for change in (seen("complete"), replace(same, credits_charged=451), replace(same, enabled=False), failed, linked):
+        assert glance(glimpse(BEFORE), change, after(minutes=5), PLAN) is None
 
 
 def test_a_glance_is_not_enough_when_a_project_has_run_for_too_long() -> None:
-    assert glance(BEFORE, seen("rendering"), after(seconds=PLAN.stalled_after), PLAN) is None
+    assert glance(glimpse(BEFORE), seen("rendering"), after(seconds=PLAN.stalled_after), PLAN) is None
     hasty = replace(PLAN, give_up_after=60)
-    assert glance(BEFORE, seen("rendering"), after(seconds=60), hasty) is None
+    assert glance(glimpse(BEFORE), seen("rendering"), after(seconds=60), hasty) is None
 
 
 def test_a_glance_is_not_enough_when_the_clock_was_set_back() -> None:
-    assert glance(BEFORE, seen("rendering"), after(seconds=-1), PLAN) is None
+    assert glance(glimpse(BEFORE), seen("rendering"), after(seconds=-1), PLAN) is None

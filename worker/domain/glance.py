@@ -8,22 +8,19 @@ from operator import attrgetter
 from typing import Final
 
 from worker.domain.observation import Observation
-from worker.domain.project import Project
+from worker.domain.project import Glimpse
 from worker.domain.schedule import Plan, running_gap
 from worker.domain.status import is_terminal
 
-_SEEN: Final = attrgetter(
-    "status", "credits_charged", "error", "downloads", "type", "name", "width", "height", "fps", "created_at"
-)
+_seen: Final = attrgetter("status", "credits_charged", "type", "name", "width", "height", "fps", "created_at")
 
 
-def glance(before: Project, seen: Observation, now: datetime, plan: Plan) -> float | None:
+def glance(before: Glimpse, seen: Observation, now: datetime, plan: Plan) -> float | None:
     """Return the seconds until the next check when the answer says nothing new, or None when observe() must look.
 
-    Nothing new means: of the project only ``last_observed_at`` and ``queued_at`` are different afterwards. The project
-    must be active, without a failed check since the last good one; whether it is, its caller knows.
+    Nothing new means: of the project only ``last_observed_at`` and ``queued_at`` are different afterwards.
     """
-    if not seen.enabled or is_terminal(seen.status) or _SEEN(seen) != _SEEN(before):
+    if not seen.enabled or is_terminal(seen.status) or seen.error or seen.downloads or _seen(seen) != _seen(before):
         return None
     if before.last_observed_at is None or before.last_observed_at > now:
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from worker.domain.observation import Download, ProjectError
 from worker.domain.status import CloseReason, Kind, State
@@ -50,3 +50,20 @@ class Project:
     def closed(self) -> bool:
         """Whether tracking has ended."""
         return self.state == "closed"
+
+
+class Glimpse(NamedTuple):
+    """The fields of a Project that matter while it is active, has no error and no downloads, and its checks work."""
+
+    kind: Kind
+    opened_at: datetime
+    queued_at: datetime | None
+    last_observed_at: datetime | None
+    status: str | None
+    credits_charged: int | None
+    type: str | None
+    name: str | None
+    width: int | None
+    height: int | None
+    fps: float | None
+    created_at: datetime | None

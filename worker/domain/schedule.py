@@ -8,7 +8,7 @@ from typing import Final
 from worker.domain.durations import Durations
 from worker.domain.hazard import lateness, next_gap
 from worker.domain.pricing import first_price
-from worker.domain.project import Project
+from worker.domain.project import Glimpse, Project
 from worker.domain.status import WAITING
 
 _MINUTE: Final = 60.0
@@ -41,7 +41,7 @@ class Plan:
     missing_count: int = 5
 
 
-def running_gap(plan: Plan, project: Project, now: datetime) -> float:
+def running_gap(plan: Plan, project: Project | Glimpse, now: datetime) -> float:
     """Return the seconds until the next check of a project that runs."""
     if (now - project.opened_at).total_seconds() >= plan.stalled_after:
         return max(plan.stalled_gap, plan.greatest_gap)
@@ -55,7 +55,7 @@ def likely_delay(plan: Plan, project: Project, gap: float) -> float:
     return lateness(hazard, render_age(project, project.last_observed_at or project.opened_at), gap)
 
 
-def render_age(project: Project, at: datetime) -> float:
+def render_age(project: Project | Glimpse, at: datetime) -> float:
     """Return for how many seconds a project can have rendered. The clock starts when it was last seen to wait."""
     if project.status in WAITING or project.status is None:
         return 0.0

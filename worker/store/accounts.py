@@ -1,18 +1,21 @@
 """The accounts and their request allowance."""
 
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, case, delete, func, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from worker.domain import pricing
 from worker.domain.allowance import Allowance
 from worker.store.models import Account, RequestMinute
+from worker.store.types import Now
 
 _FIELDS: Final = tuple(field.name for field in fields(Allowance))
+_ACCOUNTS: Final[Any] = Account.__table__
+_STANDING: Final = select(_ACCOUNTS, Now().label("now")).where(_ACCOUNTS.c.name == bindparam("account"))
 
 
 def insert_ignoring(connection: Connection, table: Any) -> Any:  # noqa: ANN401  the two dialects share no type
@@ -41,11 +44,10 @@ def lock_free_allowances(connection: Connection) -> dict[str, Allowance]:
     return {row["name"]: _allowance(row) for row in connection.execute(statement).mappings()}
 
 
-def read_allowance(connection: Connection, account: str, *, lock: bool) -> Allowance:
-    """Return one account's allowance."""
-    statement = select(Account).where(Account.name == account)
-    row = connection.execute(statement.with_for_update(key_share=True) if lock else statement).mappings().one()
-    return _allowance(row)
+def lock_allowance(connection: Connection, account: str) -> Allowance:
+    """Lock one account, and return its allowance."""
+    statement = select(Account).where(Account.name == account).with_for_update(key_share=True)
+    return _allowance(connection.execute(statement).mappings().one())
 
 
 def save_allowance(connection: Connection, account: str, allowance: Allowance) -> None:
@@ -66,6 +68,21 @@ def note_requests(connection: Connection, account: str, requests: int, now: date
 def forget_requests(connection: Connection, before: datetime) -> None:
     """Remove the counts of minutes before a time."""
     connection.execute(delete(RequestMinute).where(RequestMinute.minute < before))
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands: its allowance and the price of its requests, at this time of the database."""
+
+    allowance: Allowance
+    price: float
+    now: datetime
+
+
+def read_standing(connection: Connection, account: str, target: float) -> Standing:
+    """Return how an account stands; one that has no price yet has that at which steering to the target starts."""
+    row = connection.execute(_STANDING, {"account": account}).mappings().one()
+    return Standing(_allowance(row), row["price"] or pricing.first_price(target), row["now"])
 
 
 def read_price(connection: Connection, account: str, target: float) -> float:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, func, select, text
 
 from worker.domain.allowance import Limits, claimable, refill, take
 from worker.domain.status import Kind
-from worker.store.accounts import ensure_accounts, insert_ignoring, read_allowance, save_allowance
+from worker.store.accounts import ensure_accounts, insert_ignoring, lock_allowance, save_allowance
 from worker.store.engine import clock
 from worker.store.leases import in_flight
 from worker.store.models import BalanceSample, TrackedProject
@@ -26,7 +26,7 @@ def allow_request(connection: Connection, account: str, limits: Limits) -> bool:
     """Take one request from an account's allowance. Returns whether it may be sent; not while it pauses."""
     now = clock(connection)
     ensure_accounts(connection, [account], now)
-    allowance = refill(read_allowance(connection, account, lock=True), limits, now)
+    allowance = refill(lock_allowance(connection, account), limits, now)
     flying = in_flight(connection, now).get(account, 0)
     if allowance.paused_until is not None or not claimable(allowance, limits, flying, now):
         return False

@@ -17,8 +17,7 @@ from worker.domain.project import Project
 from worker.domain.schedule import Plan, likely_delay
 from worker.domain.status import Source
 from worker.domain.trouble import endure
-from worker.store.accounts import read_allowance, read_price, save_allowance, steer_price
-from worker.store.engine import clock
+from worker.store.accounts import lock_allowance, read_standing, save_allowance, steer_price
 from worker.store.leases import Lease, end_lease
 from worker.store.models import TrackedProject
 from worker.store.news import Change, Routes, store_changes
@@ -49,8 +48,8 @@ def record_batch(
     """Store what the answers (by tracked project) change, and end the lease. The caller's transaction holds it all."""
     account, asked_at = lease.account, lease.begun_at
     locked = lock_batch(connection, lease)
-    now = clock(connection)
-    plan = replace(plan, price=read_price(connection, account, plan.target))
+    standing = read_standing(connection, account, plan.target)
+    now, plan = standing.now, replace(plan, price=standing.price)
     unchanged = record_unchanged(connection, locked, answers, plan, asked_at, now)
     rows = _whole_rows(connection, [row.id for row in locked if row.id not in unchanged])
     changes = [_judge(row, answers.get(row["id"], _NOT_SENT), asked_at, now, plan) for row in rows]
@@ -59,7 +58,8 @@ def record_batch(
     deliveries = store_changes(connection, [change for change in changes if change.outcome.changed], routes)
     given = [answers[row.id] for row in locked if row.id in answers]
     problems = Counter(answer.problem for answer in given if isinstance(answer, Trouble))
-    _learn(connection, account, given, problems, now)
+    if problems or standing.allowance.paused_until is not None or standing.allowance.failure_streak > 0:
+        _learn(connection, account, given, problems, now)
     _steer(connection, account, plan, rows, changes)
     return Recorded(
         checked=len(given),
@@ -162,14 +162,10 @@ def _steer(
 def _learn(
     connection: Connection, account: str, answers: Sequence[Answer], problems: Counter[Problem], now: datetime
 ) -> None:
-    """Let the account's allowance follow from the answers; in quiet times nothing is locked or written."""
-    allowance = read_allowance(connection, account, lock=False)
-    troubled = allowance.paused_until is not None or allowance.failure_streak > 0
-    if not problems and not troubled:
-        return
+    """Let the account's allowance follow from the answers, where one of them or the account is in trouble."""
     pauses = [answer.retry_after for answer in answers if isinstance(answer, Trouble) and answer.retry_after]
     successes = len(answers) - problems.total()
-    allowance = read_allowance(connection, account, lock=True)
+    allowance = lock_allowance(connection, account)
     learned = learn(allowance, problems, successes + problems[Problem.NOT_FOUND], now, max(pauses, default=None))
     if learned != allowance:
         save_allowance(connection, account, learned)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from worker.domain.glance import glance
 from worker.domain.observation import Answer, Observation
-from worker.domain.project import Project
+from worker.domain.project import Glimpse
 from worker.domain.schedule import Plan
 from worker.domain.status import WAITING
 from worker.store.leases import Lease
@@ -32,7 +32,7 @@ from worker.store.types import IdList, UtcDateTime, listed
 
 _TABLE: Final[Any] = TrackedProject.__table__
 _COLUMNS: Final[Any] = _TABLE.c
-# Every other field of a project for which this holds is what it is at the start, or no matter for glance().
+# When a Glimpse is all that matters.
 _QUIET: Final = and_(
     _COLUMNS.state == "active",
     _COLUMNS.failure_count == 0,
@@ -44,12 +44,8 @@ _QUIET: Final = and_(
     cast(_COLUMNS.downloads, Text) == "[]",
     or_(_COLUMNS.status != "rendering", _COLUMNS.started_at.is_not(None)),
 )
-_FIELDS: Final = (
-    *("kind", "project_id", "account", "opened_at", "status", "credits_charged"),
-    *("type", "name", "width", "height", "fps", "created_at", "queued_at", "last_observed_at"),
-)
 _MINE: Final = (
-    select(_COLUMNS.id, func.coalesce(_QUIET, False).label("quiet"), *(_COLUMNS[name] for name in _FIELDS))
+    select(_COLUMNS.id, func.coalesce(_QUIET, False).label("quiet"), *(_COLUMNS[name] for name in Glimpse._fields))
     .where(listed(_COLUMNS.id, bindparam("ids", type_=IdList)), _COLUMNS.lease_token == bindparam("token"))
     .order_by(_COLUMNS.id)
     .with_for_update(key_share=True)
@@ -76,10 +72,10 @@ def record_unchanged(
     """Store that projects were looked at and have not changed, and free them. Returns which ones these are."""
     gaps: dict[int, float] = {}
     for row in rows:
-        id_, quiet, values = row[0], row[1], row[2:]
+        id_, quiet, *values = row
         answer = answers.get(id_)
         if quiet and isinstance(answer, Observation):
-            gap = glance(Project(**dict(zip(_FIELDS, values, strict=True))), answer, now, plan)
+            gap = glance(Glimpse(*values), answer, now, plan)
             if gap is not None:
                 gaps[id_] = gap
     if gaps:
