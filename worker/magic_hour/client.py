@@ -7,6 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Final, Self, TypeVar
 
 import requests
+from pydantic_core import from_json
 
 from worker.domain.identifiers import is_api_key, is_project_id
 from worker.domain.observation import Answer, Problem, Trouble
@@ -106,11 +107,19 @@ def _read(body: bytes, project_id: str) -> Answer:
 
 def _decoded(body: bytes, parse: Callable[[object], _T]) -> _T | Trouble:
     try:
-        return parse(json.loads(body))
+        return parse(_json(body))
     except BadPayloadError as error:
         return Trouble(Problem.BAD_ANSWER, str(error))
     except (ValueError, RecursionError):
         return Trouble(Problem.BAD_ANSWER, "the answer is not JSON")
+
+
+def _json(body: bytes) -> object:
+    """Decode JSON with pydantic's parser, and what that refuses, like half a surrogate pair, with the slower one."""
+    try:
+        return from_json(body)
+    except ValueError:
+        return json.loads(body)
 
 
 def _refusal(reply: Reply) -> Trouble:
