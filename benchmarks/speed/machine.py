@@ -18,6 +18,8 @@ import psycopg
 import redis
 import requests
 
+from tests.support.certificates import make_certificate
+
 _TICK: Final = os.sysconf("SC_CLK_TCK")
 _PERIOD: Final = 0.05
 
@@ -100,14 +102,12 @@ def stand_in(folder: Path, *, tls: bool = False, delay: float = 0.0) -> Iterator
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
     """Make a certificate, and a file in which it stands among those that everybody trusts."""
-    key, certificate, trusted = folder / "key.pem", folder / "api.pem", folder / "trusted.pem"
-    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    command = ["openssl", "req", "-x509", *kind, *name, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  as above
-    text = certificate.read_text(encoding="utf-8")
-    trusted.write_text(Path(certifi.where()).read_text(encoding="utf-8") + text, encoding="utf-8")
-    certificate.write_text(text + key.read_text(encoding="utf-8"), encoding="utf-8")
+    certificate = make_certificate(folder)
+    if certificate is None:
+        raise SystemExit("there is no openssl on the PATH, which makes a certificate")
+    trusted = folder / "trusted.pem"
+    texts = [Path(certifi.where()).read_text(encoding="utf-8"), certificate.read_text(encoding="utf-8")]
+    trusted.write_text("".join(texts), encoding="utf-8")
     return certificate, trusted
 
 

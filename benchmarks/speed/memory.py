@@ -1,6 +1,6 @@
 """How much memory worker processes use while they make very many checks.
 
-python -m benchmarks.speed.memory [--checks 1000000] [--transport curl]
+python -m benchmarks.speed.memory [--checks 1000000] [--transport curl] [--tls]
 """
 
 import argparse
@@ -55,11 +55,11 @@ class Memory:
         return self.children[1.0] - self.children[0.1]
 
 
-def measure(checks: int, transport: str) -> Memory:
+def measure(checks: int, transport: str, *, tls: bool = False) -> Memory:
     """Let a worker make so many checks. Now and then a project ends, so that news goes out too."""
     with (
         tempfile.TemporaryDirectory() as name,
-        stand_in(Path(name)) as api,
+        stand_in(Path(name), tls=tls) as api,
         redis_server() as broker,
         redirect_stdout(None),
         postgres_database(POSTGRES_URL) as url,
@@ -67,7 +67,8 @@ def measure(checks: int, transport: str) -> Memory:
     ):
         fill(url, PROJECTS)
         variables = environment(url, Broker(broker.url), api.url, transport=transport, **_BUSY)
-        worker = programs.start("worker", ["-m", "celery", "-A", "worker.app", "worker", *_QUIET], variables)
+        command = ["-m", "celery", "-A", "worker.app", "worker", *_QUIET]
+        worker = programs.start("worker", command, variables | api.variables)
         programs.beat(variables, options="--loglevel WARNING")
         return _watch(worker.process.pid, api, checks)
 
@@ -95,17 +96,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--checks", type=int, default=CHECKS)
     parser.add_argument("--transport", choices=TRANSPORTS, help="one of them only")
+    parser.add_argument("--tls", action="store_true", help="over TLS, where each connection has certificates in memory")
     given = parser.parse_args()
-    report(given.checks, [given.transport] if given.transport else list(TRANSPORTS))
+    report(given.checks, [given.transport] if given.transport else list(TRANSPORTS), tls=given.tls)
 
 
-def report(checks: int, transports: Iterable[str] = TRANSPORTS) -> None:
+def report(checks: int, transports: Iterable[str] = TRANSPORTS, *, tls: bool = False) -> None:
     """Measure, and print the table."""
     print(f"| MiB resident in the largest worker process, of {checks:,} checks after | ", end="")
     print(" | ".join(f"{share:.0%}" for share in _SHARES), "| growth after 10% | parent at the end | checks/s |")
     print("|---|" + "--:|" * (len(_SHARES) + 3))
     for transport in transports:
-        found = measure(checks, transport)
+        found = measure(checks, transport, tls=tls)
         cells = [f"{found.children[share]:.1f}" for share in _SHARES]
         cells += [f"{found.growth:+.1f}", f"{found.parent:.1f}", f"{found.checks / found.seconds:.0f}"]
         print(f"| {TRANSPORTS[transport]} | {' | '.join(cells)} |", flush=True)

@@ -1,7 +1,6 @@
 """How the API is reached, by both transports: certificates and proxies, as the environment wants them."""
 
 import json
-import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 
 from tests.magic_hour.bodies import VIDEO
 from tests.magic_hour.server import SHORTLY, Server, reply, serving
+from tests.support.certificates import make_certificate
 from tests.support.services import unavailable
 from worker.domain.observation import Answer, Observation, Problem, Trouble
 from worker.magic_hour.client import MagicHourClient
@@ -40,18 +40,10 @@ def ask(url: str, transport: Transport) -> Answer:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 that nobody has signed, and its key."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
+    made = make_certificate(tmp_path_factory.mktemp("tls"))
+    if made is None:
         unavailable("no openssl on the PATH, which makes a certificate for the tests")
-    folder = tmp_path_factory.mktemp("tls")
-    key, made = folder / "key.pem", folder / "certificate.pem"
-    name = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"]
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    command = [openssl, "req", "-x509", *kind, *name, "-keyout", str(key), "-out", str(made)]
-    subprocess.run(command, check=True, capture_output=True)
-    both = folder / "both.pem"
-    both.write_text(key.read_text() + made.read_text())
-    return both
+    return made
 
 
 @contextmanager
@@ -74,6 +66,16 @@ def test_a_certificate_that_the_environment_trusts_is_good(
     certificate: Path, transport: Transport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with serving_tls(certificate) as api:
+        assert isinstance(ask(f"https://127.0.0.1:{api.server_port}", transport), Observation)
+
+
+def test_a_folder_of_certificates_is_as_good(
+    certificate: Path, tmp_path: Path, transport: Transport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trusted.pem").write_text(certificate.read_text())
+    subprocess.run(["openssl", "rehash", str(tmp_path)], check=True)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     with serving_tls(certificate) as api:
         assert isinstance(ask(f"https://127.0.0.1:{api.server_port}", transport), Observation)
 

@@ -1,6 +1,7 @@
 """Sending through libcurl, for the optional extra ``renderwatch[fast]``: a fraction of the CPU time."""
 
 from collections import deque
+from pathlib import Path
 from typing import Final
 
 import pycurl
@@ -109,7 +110,12 @@ def _curl(way: Way) -> pycurl.Curl:
     curl.setopt(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)  # several at a time would gain nothing here
     curl.setopt(pycurl.SSL_VERIFYPEER, int(way.verify is not False))
     curl.setopt(pycurl.SSL_VERIFYHOST, 2)
-    curl.setopt(pycurl.CAINFO, way.verify if isinstance(way.verify, str) else DEFAULT_CA_BUNDLE_PATH)
+    certificates = way.verify if isinstance(way.verify, str) else DEFAULT_CA_BUNDLE_PATH
+    if Path(certificates).is_dir():
+        curl.unsetopt(pycurl.CAINFO)
+        curl.setopt(pycurl.CAPATH, certificates)
+    else:
+        curl.setopt(pycurl.CAINFO, certificates)
     curl.setopt(pycurl.ACCEPT_ENCODING, "gzip, deflate")
     curl.setopt(pycurl.MAXCONNECTS, 1)
     curl.setopt(pycurl.TCP_KEEPALIVE, 1)
