@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from worker.domain.allowance import Limits, claimable, refill, take
 from worker.domain.durations import Durations
@@ -16,7 +16,7 @@ from worker.store.accounts import lock_free_allowances, note_requests, save_allo
 from worker.store.engine import clock
 from worker.store.leases import Batch, in_flight, make_lease
 from worker.store.models import TrackedProject
-from worker.store.types import IdList, listed
+from worker.store.types import listed
 
 _PROJECTS: Final[Any] = TrackedProject.__table__
 # What _candidate takes, in its order.
@@ -90,7 +90,7 @@ def _choose(connection: Connection, account: str, share: int, now: datetime, dur
         chosen = choose([_candidate(row, now, durations) for row in rows], share)
     locked = (
         select(_PROJECTS.c.id)
-        .where(listed(_PROJECTS.c.id, bindparam("ids", type_=IdList)), _due(account, now))
+        .where(listed(_PROJECTS.c.id, "ids"), _due(account, now))
         .with_for_update(skip_locked=True, key_share=True)
     )
     return list(connection.scalars(locked, {"ids": chosen}))

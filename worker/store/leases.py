@@ -15,7 +15,7 @@ from worker.domain.status import Kind
 from worker.store.identity import new_token
 from worker.store.models import Lease as LeaseRow
 from worker.store.models import TrackedProject
-from worker.store.types import IdList, Now, listed
+from worker.store.types import Now, listed
 
 _LEASES: Final[Any] = LeaseRow.__table__
 _PROJECTS: Final[Any] = TrackedProject.__table__
@@ -52,7 +52,7 @@ class Lease:
 
 _CLAIM: Final = (
     update(_PROJECTS)
-    .where(listed(_PROJECTS.c.id, bindparam("ids", type_=IdList)))
+    .where(listed(_PROJECTS.c.id, "ids"))
     .values(lease_token=bindparam("token"), leased_until=bindparam("until"), claimed_at=bindparam("now"))
 )
 _BEGIN: Final = (
@@ -63,7 +63,7 @@ _BEGIN: Final = (
 )
 _CLAIMS: Final = (
     select(_PROJECTS.c.id, _PROJECTS.c.kind, _PROJECTS.c.project_id)
-    .where(listed(_PROJECTS.c.id, bindparam("ids", type_=IdList)), _PROJECTS.c.lease_token == bindparam("token"))
+    .where(listed(_PROJECTS.c.id, "ids"), _PROJECTS.c.lease_token == bindparam("token"))
     .order_by(_PROJECTS.c.id)
 )
 

@@ -22,7 +22,7 @@ from worker.store.leases import Lease, end_lease
 from worker.store.models import TrackedProject
 from worker.store.news import Change, Routes, store_changes
 from worker.store.rows import to_project, to_values
-from worker.store.types import IdList, listed
+from worker.store.types import listed
 from worker.store.unchanged import lock_batch, record_unchanged
 
 _PROJECTS: Final[Any] = TrackedProject.__table__
@@ -74,7 +74,7 @@ def _whole_rows(connection: Connection, ids: Sequence[int]) -> Sequence[RowMappi
     """Read everything of projects that are locked already."""
     if not ids:
         return []
-    statement = select(_PROJECTS).where(listed(_PROJECTS.c.id, bindparam("ids", type_=IdList)))
+    statement = select(_PROJECTS).where(listed(_PROJECTS.c.id, "ids"))
     return connection.execute(statement.order_by(_PROJECTS.c.id), {"ids": list(ids)}).mappings().all()
 
 

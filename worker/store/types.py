@@ -1,9 +1,10 @@
 """Column types that mean the same on every database."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, ColumnElement, DateTime, Dialect, Integer
+from sqlalchemy import JSON, BigInteger, Boolean, ColumnElement, DateTime, Dialect, Integer, Text, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -38,15 +39,27 @@ Document: Any = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "
 IdList: Any = JSON(none_as_null=True).with_variant(ARRAY(BigInteger), "postgresql")
 
 
+class _IdText(TypeDecorator[Sequence[int]]):
+    """Ids as one text, which the driver passes on several times faster than a list."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Sequence[int] | None, dialect: Dialect) -> str:
+        """Write them as the database reads a list."""
+        ids = ",".join(map(str, value or ()))
+        return f"{{{ids}}}" if dialect.name == "postgresql" else f"[{ids}]"
+
+
 class listed(FunctionElement[bool]):  # noqa: N801  reads like a function of SQL
-    """Whether an id is one of an IdList: a statement with one parameter, however many there are."""
+    """Whether an id is one of those in a parameter of this name: a single one, however many ids there are."""
 
     type = Boolean()
     inherit_cache = True
 
-    def __init__(self, column: ColumnElement[Any], ids: ColumnElement[Any]) -> None:
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
         """Take both."""
-        super().__init__(column, ids)
+        super().__init__(column, bindparam(name, type_=_IdText))
 
 
 @compiles(listed)
@@ -58,7 +71,7 @@ def _listed(element: listed, compiler: Any, **given: Any) -> str:  # noqa: ANN40
 @compiles(listed, "postgresql")
 def _any(element: listed, compiler: Any, **given: Any) -> str:  # noqa: ANN401  as above
     column, ids = (compiler.process(each, **given) for each in element.clauses)
-    return f"{column} = ANY ({ids})"
+    return f"{column} = ANY (CAST({ids} AS BIGINT[]))"
 
 
 class Now(FunctionElement[datetime]):

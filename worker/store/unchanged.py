@@ -28,7 +28,7 @@ from worker.domain.schedule import Plan
 from worker.domain.status import WAITING
 from worker.store.leases import Lease
 from worker.store.models import TrackedProject
-from worker.store.types import IdList, UtcDateTime, listed
+from worker.store.types import UtcDateTime, listed
 
 _TABLE: Final[Any] = TrackedProject.__table__
 _COLUMNS: Final[Any] = _TABLE.c
@@ -46,7 +46,7 @@ _QUIET: Final = and_(
 )
 _MINE: Final = (
     select(_COLUMNS.id, func.coalesce(_QUIET, False).label("quiet"), *(_COLUMNS[name] for name in Glimpse._fields))
-    .where(listed(_COLUMNS.id, bindparam("ids", type_=IdList)), _COLUMNS.lease_token == bindparam("token"))
+    .where(listed(_COLUMNS.id, "ids"), _COLUMNS.lease_token == bindparam("token"))
     .order_by(_COLUMNS.id)
     .with_for_update(key_share=True)
 )
@@ -84,13 +84,12 @@ def record_unchanged(
 
 
 def _update(connection: Connection, gaps: Mapping[int, float], asked_at: datetime, now: datetime) -> None:
-    moments = {"now": now, "asked_at": asked_at}
-    times = [now + timedelta(seconds=gap) for gap in gaps.values()]
+    moments: dict[str, Any] = {"now": now, "asked_at": asked_at}
     if connection.dialect.name == "postgresql":
-        connection.execute(_ALL, moments | {"_ids": list(gaps), "_times": times, "_gaps": list(gaps.values())})
+        connection.execute(_ALL, moments | {"_ids": list(gaps), "_gaps": list(gaps.values())})
         return
-    each = zip(gaps.items(), times, strict=True)
-    connection.execute(_EACH, [moments | {"_id": id_, "_time": time, "_gap": gap} for (id_, gap), time in each])
+    each = ({"_id": id_, "_gap": gap, "_time": now + timedelta(seconds=gap)} for id_, gap in gaps.items())
+    connection.execute(_EACH, [moments | one for one in each])
 
 
 def _unchanged(id_: Any, time: Any, gap: Any) -> Update:  # noqa: ANN401  columns or parameters
@@ -114,8 +113,7 @@ def _unchanged(id_: Any, time: Any, gap: Any) -> Update:  # noqa: ANN401  column
 _EACH: Final = _unchanged(bindparam("_id"), bindparam("_time", type_=UtcDateTime()), bindparam("_gap", type_=Double()))
 _LIST: Final = func.unnest(
     bindparam("_ids", type_=ARRAY(BigInteger)),
-    bindparam("_times", type_=ARRAY(UtcDateTime())),
     bindparam("_gaps", type_=ARRAY(Double)),
-).table_valued("id", "time", "gap", name="given")
+).table_valued("id", "gap", name="given")
 _GIVEN: Final = _LIST.render_derived()
-_ALL: Final = _unchanged(_GIVEN.c.id, _GIVEN.c.time, _GIVEN.c.gap)
+_ALL: Final = _unchanged(_GIVEN.c.id, _NOW + func.make_interval(0, 0, 0, 0, 0, 0, _GIVEN.c.gap), _GIVEN.c.gap)
