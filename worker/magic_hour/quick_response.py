@@ -37,8 +37,10 @@ class QuickResponse(HTTPResponse):
             name, _, value = line.partition(": ")
             message.set_raw(name, value)
             lower = name.lower()
-            if lower in _FRAMING and framing.setdefault(lower, value) is not value:
+            if lower in framing:
                 return False
+            if lower in _FRAMING:
+                framing[lower] = value
         length, coding = framing.get("content-length"), framing.get("transfer-encoding")
         chunked = coding == "chunked" and length is None
         counted = coding is None and length is not None and length.isdecimal() and len(length) < 16  # noqa: PLR2004  digits
