@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from tests.store.sound import live_leases
 from tests.store.world import (
@@ -27,7 +27,9 @@ from tests.store.world import (
     track,
 )
 from worker.domain.allowance import PROBE_EVERY, Limits
+from worker.domain.durations import Durations
 from worker.domain.observation import Problem, Trouble
+from worker.store.claims import claim_due
 from worker.store.engine import Database, clock
 from worker.store.leases import Batch
 from worker.store.models import Account, TrackedProject
@@ -277,3 +279,25 @@ def test_there_are_no_two_live_leases_on_a_project(database: Database) -> None:
         now = clock(connection)
     held = [id_ for ids in live_leases(database, now).values() for id_ in ids]
     assert len(held) == len(set(held)) == 20
+
+
+def test_what_somebody_is_writing_is_not_waited_for(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    track(database, 1, 2, 3)
+    with database.write() as writer:
+        writer.execute(update(TrackedProject).where(TrackedProject.project_id == name(1)).values(name="My video"))
+        assert claimed(claim(database)) == 2
+    database.close()
+
+
+def test_what_is_due_and_not_claimed_can_be_written_meanwhile(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    track(database, 1, 2, 3)
+    fill(database)
+    with database.write() as claimer:
+        claim_due(claimer, PLENTY, Durations(), lease_seconds=LEASE, batch_size=50, max_in_flight=1)
+        (taken,) = claimer.scalars(select(TrackedProject.project_id).where(TrackedProject.lease_token.is_not(None)))
+        with database.write() as writer:
+            writer.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+            writer.execute(update(TrackedProject).where(TrackedProject.project_id != taken).values(name="My video"))
+    database.close()
