@@ -8,6 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.magic_hour.server import SHORTLY, reply, serving
+from worker.magic_hour.client import MagicHourClient
 from worker.magic_hour.quick_response import QuickResponse
 
 USUAL = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\nVary: a, b\r\n\r\n{}"
@@ -105,3 +107,20 @@ def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
             theirs.sendall(USUAL[cut:])
             response.begin()
             assert (response.status, response.length, response.read()) == (200, 2, b"{}")
+
+
+def test_the_answers_to_our_requests_are_read_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[bool] = []
+    take = QuickResponse._take
+
+    def noted(response: QuickResponse, status: int, reason: str, lines: str) -> bool:
+        taken.append(take(response, status, reason, lines))
+        return taken[-1]
+
+    monkeypatch.setattr(QuickResponse, "_take", noted)
+    with (
+        serving(reply(200, b'{"credits": 7}')) as api,
+        MagicHourClient(api.url, "any-key", timeout=SHORTLY, connections=1, transport="requests") as client,
+    ):
+        assert client.get_balance() == 7
+    assert taken == [True]
