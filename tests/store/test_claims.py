@@ -1,6 +1,7 @@
 """Claiming what is due: the lease, the fence around it, and the rate limit in it."""
 
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -282,22 +283,20 @@ def test_there_are_no_two_live_leases_on_a_project(database: Database) -> None:
 
 
 def test_what_somebody_is_writing_is_not_waited_for(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    track(database, 1, 2, 3)
-    with database.write() as writer:
-        writer.execute(update(TrackedProject).where(TrackedProject.project_id == name(1)).values(name="My video"))
-        assert claimed(claim(database)) == 2
-    database.close()
+    with closing(Database(postgres_url)) as database:
+        track(database, 1, 2, 3)
+        with database.write() as writer:
+            writer.execute(update(TrackedProject).where(TrackedProject.project_id == name(1)).values(name="My video"))
+            assert claimed(claim(database)) == 2
 
 
 def test_what_is_due_and_not_claimed_can_be_written_meanwhile(postgres_url: str) -> None:
-    database = Database(postgres_url)
-    track(database, 1, 2, 3)
-    fill(database)
-    with database.write() as claimer:
-        claim_due(claimer, PLENTY, Durations(), lease_seconds=LEASE, batch_size=50, max_in_flight=1)
-        (taken,) = claimer.scalars(select(TrackedProject.project_id).where(TrackedProject.lease_token.is_not(None)))
-        with database.write() as writer:
-            writer.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
-            writer.execute(update(TrackedProject).where(TrackedProject.project_id != taken).values(name="My video"))
-    database.close()
+    with closing(Database(postgres_url)) as database:
+        track(database, 1, 2, 3)
+        fill(database)
+        with database.write() as claimer:
+            claim_due(claimer, PLENTY, Durations(), lease_seconds=LEASE, batch_size=50, max_in_flight=1)
+            (taken,) = claimer.scalars(select(TrackedProject.project_id).where(TrackedProject.lease_token.is_not(None)))
+            with database.write() as writer:
+                writer.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+                writer.execute(update(TrackedProject).where(TrackedProject.project_id != taken).values(name="My video"))

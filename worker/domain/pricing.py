@@ -15,6 +15,11 @@ def first_price(target: float) -> float:
     return bounded(target / 4)
 
 
+def price_of(stored: float | None, target: float) -> float:
+    """Return the price of an account's requests: where steering to the target starts, if it has not yet begun."""
+    return stored or first_price(target)
+
+
 def steer(price: float, target: float, delay: float) -> float:
     """Return the price after an end was found by a check that was planned to find it so late, in seconds, on average.
 

@@ -49,5 +49,5 @@ class QuickResponse(HTTPResponse):
         self.version, self.status, self.code, self.reason = 11, status, status, reason
         self.headers = self.msg = message
         self.will_close, self.chunked, self.chunk_left = False, chunked, None
-        self.length = None if chunked or length is None else int(length)
+        self.length = None if length is None else int(length)
         return True

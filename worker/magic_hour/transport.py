@@ -133,7 +133,8 @@ class RequestsSender:
 
 def _body(response: BaseHTTPResponse, deadline: float) -> bytes:
     """Read the answer, and of a refusal what is no trouble to read: then its connection can be used again."""
-    if response.status != OK and not 0 <= _length(response) <= _CHUNK:
+    length = response.length_remaining
+    if response.status != OK and (length is None or length > _CHUNK):
         return b""
     body = bytearray()
     as_sent = "Content-Encoding" not in response.headers
@@ -151,11 +152,6 @@ def _body(response: BaseHTTPResponse, deadline: float) -> bytes:
         if response.status == OK:
             raise
     return bytes(body)
-
-
-def _length(response: BaseHTTPResponse) -> int:
-    value = response.headers.get("Content-Length", "")
-    return int(value[:18]) if value.isascii() and value.isdigit() else -1
 
 
 def _translated(error: Exception) -> requests.RequestException:

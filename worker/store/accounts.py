@@ -80,14 +80,9 @@ class Standing:
 
 
 def read_standing(connection: Connection, account: str, target: float) -> Standing:
-    """Return how an account stands; one that has no price yet has that at which steering to the target starts."""
+    """Return how an account stands now."""
     row = connection.execute(_STANDING, {"account": account}).mappings().one()
-    return Standing(_allowance(row), row["price"] or pricing.first_price(target), row["now"])
-
-
-def read_price(connection: Connection, account: str, target: float) -> float:
-    """Return the price of an account's requests: where steering to the target starts, if it has not yet begun."""
-    return connection.scalar(select(Account.price).where(Account.name == account)) or pricing.first_price(target)
+    return Standing(_allowance(row), pricing.price_of(row["price"], target), row["now"])
 
 
 def steer_price(connection: Connection, account: str, target: float, delays: Iterable[float]) -> None:

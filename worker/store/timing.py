@@ -9,9 +9,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, bindparam, func, select, text
 
 from worker.domain.durations import ANY_TYPE
+from worker.domain.pricing import price_of
 from worker.domain.project import Project
 from worker.domain.status import Kind
-from worker.store.accounts import read_price
 from worker.store.models import Account, RenderDuration, TrackedProject
 from worker.store.rows import to_project
 
@@ -48,7 +48,7 @@ def read_timing(connection: Connection, kind: Kind, project_id: str, target: flo
         last_check_gap=row["check_gap"],
         next_check_at=row["next_check_at"],
         leased_until=row["leased_until"],
-        price=read_price(connection, row["account"], target),
+        price=price_of(account["price"], target),
         paused_until=account["paused_until"],
         pause_reason=account["pause_reason"],
         learned_from=known.learned_from if known else None,
@@ -112,4 +112,4 @@ def read_accounts(connection: Connection, target: float) -> list[dict[str, Any]]
         .order_by(Account.name)
     )
     rows = [dict(row) for row in connection.execute(statement).mappings()]
-    return [row | {"price": row["price"] or read_price(connection, row["name"], target)} for row in rows]
+    return [row | {"price": price_of(row["price"], target)} for row in rows]

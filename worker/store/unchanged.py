@@ -88,8 +88,8 @@ def _update(connection: Connection, gaps: Mapping[int, float], asked_at: datetim
     if connection.dialect.name == "postgresql":
         connection.execute(_ALL, moments | {"_ids": list(gaps), "_gaps": list(gaps.values())})
         return
-    each = ({"_id": id_, "_gap": gap, "_time": now + timedelta(seconds=gap)} for id_, gap in gaps.items())
-    connection.execute(_EACH, [moments | one for one in each])
+    each = [{"_id": id_, "_gap": gap, "_time": now + timedelta(seconds=gap)} | moments for id_, gap in gaps.items()]
+    connection.execute(_EACH, each)
 
 
 def _unchanged(id_: Any, time: Any, gap: Any) -> Update:  # noqa: ANN401  columns or parameters
