@@ -1,4 +1,4 @@
-"""In your service: hand an id to Renderwatch right after the create call. Nothing of Renderwatch is imported."""
+"""In your service: send the id to Renderwatch right after the create call. No Renderwatch code is imported."""
 
 import os
 import sys
@@ -6,7 +6,7 @@ import sys
 from celery import Celery
 
 renderwatch = Celery(broker=os.environ["CELERY_BROKER_URL"])
-# A Redis that hangs must not hang you. RabbitMQ has no need of it, and takes no notice.
+# So that a Redis that hangs does not hang you. RabbitMQ ignores these options.
 renderwatch.conf.broker_transport_options = {"socket_timeout": 5, "socket_connect_timeout": 5}
 
 

@@ -11,6 +11,9 @@ app.conf.task_ignore_result = True
 
 @app.task(name="studio.on_render")
 def on_render(event: dict) -> None:
-    # event["id"] stays the same if an event is ever delivered twice.
+    if event.get("example"):  # renderwatch trigger sent it
+        print(f"an example of {event['type']} has arrived")
+        return
+    # event["id"] is the same if an event is delivered twice.
     order = event["metadata"].get("order")
     print(f"{event['type']} {event['project_id']}: {event['credits_after']} credits, order {order}")

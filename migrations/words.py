@@ -21,7 +21,7 @@ class Words:
         return self.pick("now()", "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')")
 
     def earlier(self, seconds: int) -> str:
-        """Name the time so many seconds before the present."""
+        """Return the SQL expression for a time this many seconds ago."""
         return self.pick(
             f"(now() - interval '{seconds} seconds')",
             f"(strftime('%Y-%m-%d %H:%M:%f', 'now', '-{seconds} seconds') || '000')",

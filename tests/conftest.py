@@ -1,16 +1,49 @@
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import settings
 
+from tests.support.reaper import watch_over_this_run
 from tests.support.services import Broker, postgres_database, postgres_server, rabbitmq_broker, redis_broker
 from worker.store.engine import Database
 from worker.store.schema import migrate
 
 # A test that has figures to show gives them to ``record_property`` under this name.
 SUMMARY: Final = "summary"
+
+
+# Quick ones first, those that start many processes last; the longest of these begin before the others.
+_ORDER: Final = ("domain", "settings", "simulator", "magic_hour", "tracking", "store", "embedded", "web", "cli")
+_LAST: Final = ("chaos", "journeys", "celery")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """See to it that a run that is interrupted leaves nothing behind, wherever it was started."""
+    # How long an example takes says how busy the machine is.
+    settings.register_profile("suite", deadline=None)
+    settings.load_profile("suite")
+    if hasattr(config, "workerinput"):
+        return  # a process of pytest-xdist: it belongs to the run that started it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a script has started us in the background
+    watch_over_this_run()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run quick tests first."""
+    items.sort(key=lambda item: _rank(item.path))
+
+
+def _rank(file: Path) -> int:
+    here = Path(__file__).parent
+    place = file.relative_to(here).parts[0] if file.is_relative_to(here) else ""
+    if place in _LAST:
+        return len(_ORDER) + 1 + _LAST.index(place)
+    return _ORDER.index(place) if place in _ORDER else 0
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -71,6 +104,14 @@ def database_url(request: pytest.FixtureRequest) -> str:
     """A database of the test's own, with all tables: the test runs on each of them."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Database]:
+    """A database for tests to which its kind makes no difference."""
+    database = Database(sqlite_url)
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from worker.domain.allowance import Limits
-from worker.domain.schedule import Plan
+from worker.domain.scheduling.rate_limit import Limits
+from worker.domain.scheduling.schedule import Plan
 from worker.settings import Settings, SettingsError, env_name, load_settings
+from worker.store.engine import Database
+from worker.store.schema import migrate
 
 SECRET = "s3cret"  # noqa: S105  not one
 
@@ -23,6 +25,15 @@ def refusal(directory: Path, file: str | None = None, **environ: str) -> str:
         load(directory, file, **environ)
     assert SECRET not in f"{raised.value!r} {raised.value}"
     return str(raised.value)
+
+
+def test_the_database_lies_in_the_state_folder_whatever_that_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "100%25 für #1?"
+    database = Database(load(tmp_path, RENDERWATCH_STATE_DIR=str(folder)).database)
+    migrate(database)
+    database.close()
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+    assert (folder / "renderwatch.db").exists()
 
 
 def test_nothing_needs_to_be_set(tmp_path: Path) -> None:
@@ -121,36 +132,76 @@ def test_an_unknown_key_in_the_file_is_refused_with_a_near_match(tmp_path: Path)
     ("name", "value", "answer"),
     [
         ("RENDERWATCH_RATE", "0", "greater than 0"),
-        ("RENDERWATCH_RATE", "nan", "RENDERWATCH_RATE"),
+        ("RENDERWATCH_RATE", "nan", "it must be a finite number"),
+        ("RENDERWATCH_SETTLE_GAPS", "[NaN]", "it must be a finite number"),
         ("RENDERWATCH_RATE", SECRET, "valid number"),
         ("RENDERWATCH_BURST", "1", "greater than or equal to 2"),
         ("RENDERWATCH_BURST", "2.5", "valid integer"),
         ("RENDERWATCH_REQUEST_TIMEOUT", "-1", "greater than 0"),
-        ("RENDERWATCH_CHECK_CONCURRENCY", "257", "less than or equal to 256"),
-        ("RENDERWATCH_LOG_LEVEL", SECRET, "DEBUG|INFO|WARNING|ERROR"),
+        ("RENDERWATCH_CHECK_CONCURRENCY", "1001", "less than or equal to 1000"),
+        ("RENDERWATCH_WEB_HOST", "http://0.0.0.0", "the port is RENDERWATCH_WEB_PORT"),
+        ("RENDERWATCH_WEB_HOST", "0.0.0.0:80", "the port is RENDERWATCH_WEB_PORT"),
+        ("RENDERWATCH_WEB_HOST", "*", "such as 127.0.0.1, 0.0.0.0 or ::"),
+        ("RENDERWATCH_WEB_ROOT_PATH", "renderwatch", "a path that begins with a slash"),
+        ("RENDERWATCH_STATE_DIR", "~/renderwatch", "~ and variables are not expanded"),
+        ("RENDERWATCH_STATE_DIR", "$HOME/renderwatch", "~ and variables are not expanded"),
+        ("MAGIC_HOUR_API_KEY", f"Bearer {SECRET}", "begins with Bearer, which is added to it"),
+        ("MAGIC_HOUR_API_KEY", f'"{SECRET}"', "is in quotes, or is a placeholder"),
+        ("MAGIC_HOUR_API_KEY", "${" + SECRET, "is in quotes, or is a placeholder"),
+        ("MAGIC_HOUR_API_KEYS", '{"studio": "<your-key>"}', "the key of 'studio' is in quotes, or is a placeholder"),
+        ("RENDERWATCH_LOG_LEVEL", SECRET, "'DEBUG', 'INFO', 'WARNING' or 'ERROR'"),
         ("RENDERWATCH_SETTLE_GAPS", "30, 120", "written as JSON"),
         ("RENDERWATCH_SETTLE_GAPS", "[30, 0]", "RENDERWATCH_SETTLE_GAPS.1: Input should be greater than 0"),
         ("RENDERWATCH_SETTLE_GAPS", f"[30, {SECRET}", "is not valid JSON"),
         ("RENDERWATCH_NOTIFY_ALLOW", SECRET, "written as JSON"),
         ("MAGIC_HOUR_API_KEYS", SECRET, "written as JSON"),
-        ("MAGIC_HOUR_API_KEYS", '{"Team A": "s3cret"}', "an account's name is"),
+        ("MAGIC_HOUR_API_KEYS", '{"Team A": "s3cret"}', "an account name has"),
         ("MAGIC_HOUR_API_KEYS", '{"a": "s3cret and more"}', "the key of 'a' is empty, or has spaces"),
         ("MAGIC_HOUR_API_KEYS", '{"a": ""}', "the key of 'a' is empty"),
         ("MAGIC_HOUR_API_KEYS", '{"a": ["s3cret"]}', "MAGIC_HOUR_API_KEYS.a: Input should be a valid string"),
         ("MAGIC_HOUR_API_KEYS", "[" * 100_000, "is not valid JSON"),
+        ("MAGIC_HOUR_API_KEYS", '{"a": "s3cret1", "a": "s3cret2"}', "'a' occurs twice as a key of one object"),
+        ("RENDERWATCH_ROUTES", '{"*": ["celery:x"], "*": ["celery:y"]}', "'*' occurs twice as a key of one object"),
+        ("RENDERWATCH_WEBHOOK_SECRETS", '{"https://a:s3cret@b": 1, "https://a:s3cret@b": 2}', "a URL occurs twice"),
         ("RENDERWATCH_ROUTES", '{"project.complete": []}', "did you mean project.completed?"),
-        ("RENDERWATCH_ROUTES", '["selery:x"]', "'selery:x' is no destination"),
-        ("RENDERWATCH_ROUTES", "celery:x", "routes are a list of destinations"),
-        ("MAGIC_HOUR_API_KEY", "s3cret\n", "the key is empty, or has spaces, line breaks"),
-        ("MAGIC_HOUR_BASE_URL", "api.magichour.ai", "match pattern"),
-        ("MAGIC_HOUR_BASE_URL", "https://me:s3cret@api.magichour.ai", "match pattern"),
-        ("MAGIC_HOUR_BASE_URL", "https://api.magichour.ai/?key=s3cret", "match pattern"),
+        ("RENDERWATCH_ROUTES", '["selery:x"]', "'selery:x' is not a destination"),
+        ("RENDERWATCH_ROUTES", "celery:x", "routes must be a list of destinations"),
+        ("MAGIC_HOUR_API_KEY", "s3cret\ns3cret", "the key is empty, or has spaces, line breaks"),
     ],
 )
 def test_a_wrong_value_is_refused_under_its_variables_name(tmp_path: Path, name: str, value: str, answer: str) -> None:
     told = refusal(tmp_path, **{name: value})
     assert told.startswith(name)
     assert answer in told
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "read"),
+    [
+        ("log_level", "info", "INFO"),
+        ("log_level", "warn", "WARNING"),
+        ("log_format", "JSON", "json"),
+        ("web_host", "[::1]", "::1"),
+        ("web_host", "fe80::1%eth0", "fe80::1%eth0"),
+        ("web_trusted_proxies", "10.0.0.1, ", ["10.0.0.1"]),
+        ("web_trusted_proxies", "10.0.0.1 10.1.0.0/16", ["10.0.0.1", "10.1.0.0/16"]),
+        ("state_dir", "[odd]/{folder}", Path("[odd]/{folder}")),
+    ],
+)
+def test_values_are_read_in_the_forms_that_people_write(tmp_path: Path, field: str, value: str, read: object) -> None:
+    assert getattr(load(tmp_path, **{env_name(field): value}), field) == read
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("RENDERWATCH_RATE = 5", "no setting 'RENDERWATCH_RATE'; write it as rate"),
+        ('DATABASE_URL = "sqlite:////x.db"', "no setting 'DATABASE_URL'; write it as database_url"),
+        ("[renderwatch]\nrate = 5", "settings are at the top level of the file, not in a table"),
+    ],
+)
+def test_the_file_says_how_a_setting_is_written_in_it(tmp_path: Path, file: str, said: str) -> None:
+    assert said in refusal(tmp_path, file)
 
 
 def test_a_wrong_value_in_the_file_is_named_too(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """How many requests, and how late: our check times beside the usual ones and beside the best that there could be.
 
-python -m benchmarks.polling [--picture FILE]
+python -m benchmarks.polling [--picture FILE] [--projects 60]
+
+With fewer projects than usual it only shows that everything runs: one mix, and nothing has to be reached.
 """
 
 import argparse
@@ -8,16 +10,26 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 
-from benchmarks.polling.durations import MIXES, Type
+from benchmarks.polling import all_in
+from benchmarks.polling.durations import MIXES, Type, lognormal
 from benchmarks.polling.optimum import at_delay, known_type, mean
+from benchmarks.polling.overload import Overload
 from benchmarks.polling.picture import frontier
 from benchmarks.polling.policies import Figures, backing_off, best, figures, fixed, scanning, tried, with_delay
 from benchmarks.polling.simulate import Finish, Trial
-from worker.domain.overload import LONGEST_WAIT
+from worker.domain.scheduling import hazard
+from worker.domain.scheduling.prioritization import LONGEST_WAIT
+from worker.domain.scheduling.schedule import Plan
+from worker.domain.scheduling.settling import SettledProject, estimate_rates
+from worker.store.engine import Database
+from worker.store.schema import migrate
 
 TARGET = 5.0
 COUNT = 500
@@ -41,9 +53,9 @@ def of(finishes: Sequence[Finish]) -> Figures:
     return figures([each.requests for each in finishes], [each.delay for each in finishes])
 
 
-def known_well(trial: Trial) -> list[Finish]:
-    """Return what finished when each type's first 40 % had, at least 200 projects: the mix stays what it is."""
-    return [each for each in trial.finishes if each.nth > 0.4 * COUNT * shares(trial.types)[each.type]]
+def known_well(trial: Trial, count: int) -> list[Finish]:
+    """Return what finished when each type's first 40 % had, usually 200 projects: the mix stays what it is."""
+    return [each for each in trial.finishes if each.nth > 0.4 * count * shares(trial.types)[each.type]]
 
 
 def shares(types: Sequence[Type]) -> Counter[str]:
@@ -51,17 +63,17 @@ def shares(types: Sequence[Type]) -> Counter[str]:
     return Counter(kind.name for kind in types)
 
 
-def steady(mix: str, target: float) -> Figures:
-    """Return ours, once 200 projects of each type have finished."""
-    trials = (Trial(MIXES[mix], target, COUNT, seed=seed, learn_every=SELDOM) for seed in (1, 2))
-    return of([each for trial in trials for each in known_well(trial.run())])
+def steady(mix: str, target: float, count: int = COUNT) -> Figures:
+    """Return ours, once 40 % of the projects of each type have finished."""
+    trials = (Trial(MIXES[mix], target, count, seed=seed, learn_every=SELDOM) for seed in (1, 2))
+    return of([each for trial in trials for each in known_well(trial.run(), count)])
 
 
-def table(mix: str) -> tuple[list[Line], list[Verdict]]:
+def table(mix: str, count: int = COUNT) -> tuple[list[Line], list[Verdict]]:
     """Return the lines of a mix, and what is to be reached on it."""
     types = MIXES[mix]
     known = [known_type(kind) for kind in types]
-    ours = {target: steady(mix, target) for target in (2.0, TARGET, 10.0)}
+    ours = {target: steady(mix, target, count) for target in (2.0, TARGET, 10.0)}
     lines = [(name, tried(policy, types)) for name, policy in USUAL.items()]
     lines += [(f"Renderwatch, target {target:g} s", each) for target, each in ours.items()]
     lines += [(f"optimum if all were known, price {price:g}", best(known, types, price)) for price in (0.2, 1.0, 4.0)]
@@ -141,30 +153,63 @@ def limited(mix: str) -> list[Verdict]:
     ]
 
 
+def beside_settling() -> list[Verdict]:
+    """Let the real claim choose at half of the rate, beside a thousand projects that settle."""
+    kind = lognormal("TEXT_TO_VIDEO", 60, 0.4)
+    ages = list(accumulate(Plan.settle_gaps))
+    rates = estimate_rates(ages, [SettledProject(ages[-1])] * 400)
+    trial = Overload(kind, hazard.guess(60), running=250, settling=1000, rate=8, rates=rates)
+    with TemporaryDirectory() as folder, closing(Database(f"sqlite:///{folder}/overload.db")) as database:
+        migrate(database)
+        trial.run(database, seconds=240)
+    return [
+        ("half the rate, delay beside 1000 settling ÷ without", trial.slowdown, 1.1),
+        ("half the rate, longest wait of a settling check ÷ planned", trial.longest_wait, 2.0),
+    ]
+
+
+def show(mix: str, lines: Sequence[Line]) -> None:
+    """Print the table of a mix."""
+    print(f"\n{mix}\n{'':38}{'requests':>10}{'mean delay':>12}{'p95':>8}{'p99':>8}")
+    for name, each in lines:
+        print(f"{name:38}{each.requests:10.1f}{each.delay:11.2f}s{each.p95:7.1f}s{each.p99:7.1f}s")
+
+
 def main() -> int:
     """Print it all; the exit code is 1 when something was not reached."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--picture", type=Path, help="where to draw the frontier (SVG)")
-    picture = arguments.parse_args().picture
+    arguments.add_argument("--projects", type=int, default=COUNT, help="of each type, in each trial")
+    given = arguments.parse_args()
+    if given.projects < COUNT:
+        show(MIXED, table(MIXED, given.projects)[0])
+        all_in.show(all_in.lines(MIXES[MIXED], given.projects))
+        return 0
+    return compare(given.picture)
+
+
+def compare(picture: Path | None) -> int:
+    """Compare everything. Returns 1 when something was not reached."""
     jobs: list[Callable[[], list[Verdict]]] = [
         *(partial(first_projects, mix) for mix in MIXES),
         beside_others,
         partial(regime, 2.0),
         partial(regime, 0.5),
         partial(limited, MIXED),
+        beside_settling,
     ]
     with ProcessPoolExecutor() as pool:
         tables = {mix: pool.submit(table, mix) for mix in MIXES}
         others = [pool.submit(job) for job in jobs]
+        everything = pool.submit(all_in.lines, MIXES[MIXED], COUNT // 2)
         verdicts: list[Verdict] = []
         for mix, future in tables.items():
             lines, reached = future.result()
             verdicts += reached
-            print(f"\n{mix}\n{'':38}{'requests':>10}{'mean delay':>12}{'p95':>8}{'p99':>8}")
-            for name, each in lines:
-                print(f"{name:38}{each.requests:10.1f}{each.delay:11.2f}s{each.p95:7.1f}s{each.p99:7.1f}s")
+            show(mix, lines)
             if mix == MIXED and picture:
                 picture.write_text(frontier(lines), encoding="utf-8")
+        all_in.show(everything.result())
         for other in others:
             verdicts += other.result()
     print(f"\n{'':78}{'measured':>9}{'at most':>9}")

@@ -1,13 +1,14 @@
 """A discrete-event simulation that asks the very functions that the workers call, with a clock of its own."""
 
 import heapq
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from benchmarks.polling.durations import Type
-from worker.domain import hazard, overload, pricing
+from worker.domain.scheduling import cohorts, hazard, pricing, prioritization, schedule
 
 LEAST, GREATEST = 0.5, 120.0
 LEARN_EVERY = 60.0
@@ -60,6 +61,9 @@ class Trial:
     greatest: float = GREATEST
     learn_every: float = LEARN_EVERY
     guess: Callable[[Type], hazard.Hazard] = lambda _: hazard.unknown()
+    rule: Callable[[hazard.Hazard, float, float, float, float], float] = hazard.next_gap
+    # Whether a project is checked when it is handed over, and checks wait for the next dispatch, once a second.
+    dispatched: bool = False
     # Instead of drawn ones: these, each asked for as soon as it is handed over.
     given: Sequence[Project] = ()
     finishes: list[Finish] = field(default_factory=list)
@@ -76,9 +80,9 @@ class Trial:
     def _prepare(self) -> None:
         random = Random(self.seed)
         self.steers = self.price is None
-        self.now_price = pricing.first_price(self.target) if self.price is None else self.price
+        self.now_price = self.price
         self.tables = {kind.name: self.guess(kind) for kind in self.types}
-        self.past = {kind.name: deque[tuple[float, float]](maxlen=hazard.REMEMBERED) for kind in self.types}
+        self.past = {kind.name: deque[cohorts.ObservedRender](maxlen=hazard.REMEMBERED) for kind in self.types}
         self.done = dict.fromkeys(self.tables, 0)
         self.open: dict[int, Project] = {}
         self.learned_at = 0.0
@@ -93,15 +97,21 @@ class Trial:
     def _start(self, project: Project) -> None:
         project.seen_at = project.clock = project.start
         self.open[project.number] = project
-        if self.given:
-            project.due = project.start
+        if self.given or self.dispatched:
+            project.due = self._dispatch(project.start)
         else:
             self._plan(project, project.start)
 
     def _plan(self, project: Project, now: float) -> None:
         table = self.tables[project.type.name]
-        project.gap = hazard.next_gap(table, now - project.clock, self.now_price, self.least, self.greatest)
-        project.due = now + project.gap
+        project.gap = self.rule(table, now - project.clock, self._price(table), self.least, self.greatest)
+        project.due = self._dispatch(now + project.gap)
+
+    def _price(self, table: hazard.Hazard) -> float:
+        return schedule.price_of(schedule.Plan(self.target, self.now_price), table)
+
+    def _dispatch(self, due: float) -> float:
+        return math.ceil(due / TICK) * TICK if self.dispatched else due
 
     def _ask(self, project: Project, now: float) -> bool:
         """Check a project, and tell whether it has ended."""
@@ -115,11 +125,12 @@ class Trial:
             self._plan(project, now)
             return False
         name = project.type.name
-        self.past[name].append((project.seen_at - project.clock, now - project.clock))
+        seen = cohorts.ObservedRender(project.clock, project.seen_at - project.clock, now - project.clock)
+        self.past[name].append(seen)
         self.done[name] += 1
         if self.steers:
-            delay = hazard.lateness(self.tables[name], project.seen_at - project.clock, project.gap)
-            self.now_price = pricing.steer(self.now_price, self.target, delay)
+            delay = hazard.expected_delay(self.tables[name], project.seen_at - project.clock, project.gap)
+            self.now_price = pricing.steer(self._price(self.tables[name]), self.target, delay)
         del self.open[project.number]
         late, overdue = age - project.duration, self.overdue.pop(project.number)
         self.finishes.append(Finish(project.number, name, self.done[name], now, project.requests, late, overdue))
@@ -131,11 +142,10 @@ class Trial:
         self.learned_at = now
         for kind in {kind.name: kind for kind in self.types}.values():
             past = self.past[kind.name]
-            seen = [hazard.Seen(low, high, hazard.freshness(len(past) - 1 - at)) for at, (low, high) in enumerate(past)]
-            seen += [
-                hazard.Seen(each.seen_at - each.clock) for each in self.open.values() if each.type.name == kind.name
-            ]
-            self.tables[kind.name] = hazard.learn(seen, self.guess(kind))
+            running = [each for each in self.open.values() if each.type.name == kind.name]
+            seen = [*past, *(cohorts.ObservedRender(each.clock, each.seen_at - each.clock) for each in running)]
+            since = past[0].start + past[0].high if len(past) == past.maxlen else -math.inf
+            self.tables[kind.name] = hazard.estimate_hazard(cohorts.weigh(seen, since), self.guess(kind))
 
     def _run_freely(self) -> None:
         queue: list[tuple[float, int, Project]] = []
@@ -167,11 +177,11 @@ class Trial:
         due = sorted((each for each in self.open.values() if each.due <= now), key=lambda each: each.due)
         if not self.ranked or len(due) <= count:
             return [each.number for each in due[:count]]
-        return overload.choose(
-            [self._candidate(each, now) for each in due[: max(overload.CANDIDATES * count, 50)]], count
+        return prioritization.choose(
+            [self._candidate(each, now) for each in due[: max(prioritization.CANDIDATES * count, 50)]], count
         )
 
-    def _candidate(self, project: Project, now: float) -> overload.Candidate:
+    def _candidate(self, project: Project, now: float) -> prioritization.Candidate:
         waited = now - project.seen_at
-        benefit = hazard.benefit(self.tables[project.type.name], project.seen_at - project.clock, waited)
-        return overload.Candidate(project.number, now - project.due, benefit)
+        benefit = hazard.expected_delay_saved(self.tables[project.type.name], project.seen_at - project.clock, waited)
+        return prioritization.Candidate(project.number, now - project.due, benefit)

@@ -16,12 +16,12 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from benchmarks.readers.fill import fill
-from tests.store.documented import documented
+from tests.store.readers.documented import documented
 from tests.support.services import postgres_database, postgres_server
-from worker.store.dictionary import VIEWS
 from worker.store.engine import Database
+from worker.store.models.dictionary import VIEWS
 from worker.store.schema import migrate
-from worker.tracking.upkeep import book
+from worker.tracking.maintenance import close_past_days
 
 _RUNS: Final = 3
 _DAYS: Final = 30
@@ -63,7 +63,7 @@ def _measure(url: str, size: int, times: Times) -> None:
     with database.write() as connection:
         fill(connection, size)
     filled = time.perf_counter()
-    book(database)
+    close_past_days(database)
     booked = time.perf_counter()
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE"))

@@ -38,6 +38,10 @@ FROM (
 """
 _HISTORY: Final = (
     """
+INSERT INTO metadata_values (tracked_project_id, key, value)
+SELECT p.id, m.key, m.value FROM tracked_projects p CROSS JOIN LATERAL renderwatch_metadata_rows(p.metadata) m
+ORDER BY p.id""",
+    """
 INSERT INTO status_transitions (tracked_project_id, sequence, from_status, to_status, observed_at,
   observed_after, source)
 SELECT id, s, (ARRAY[NULL, 'queued', 'rendering'])[s], (ARRAY['queued', 'rendering', status])[s],

@@ -1,6 +1,7 @@
-"""Measure whole checks, beside the usual design and a bare request, and what else costs time; print it as tables.
+"""Measure whole checks beside the usual design and a bare request, and what else costs time; print tables.
 
-python -m benchmarks.speed [--only idle,latency] [--rounds 3] [--seconds 8] [--checks 50000]
+python -m benchmarks.speed [--only idle,latency] [--latency-ms 50] [--rounds 3] [--seconds 8] [--checks 50000]
+                          [--messages 5000] [--events 10000]
 """
 
 import argparse
@@ -13,12 +14,13 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Final
 
-from benchmarks.speed import claims, idle, intake, latency, memory
+from benchmarks.speed import celery_events, claims, idle, intake, latency, memory, messages, webhooks
 from benchmarks.speed.machine import Api, processor, redis_server, spread, stand_in
 from benchmarks.speed.whole import WORKERS, Run, renderwatch, usual
 
 USUAL, LEAN, FAST, BARE = "the usual design", "Renderwatch", "Renderwatch, with the extra", "bare loops of Session.get"
-PARTS: Final = ("checks", "tls", "claims", "intake", "latency", "idle", "memory")
+_EVENTS: Final = 10_000
+PARTS: Final = ("checks", "tls", "claims", "intake", "messages", "latency", "idle", "memory", "webhooks", "events")
 
 
 def main() -> None:
@@ -26,13 +28,16 @@ def main() -> None:
     given = _parser().parse_args()
     print(f"{processor()}, Python {sys.version.split()[0]}; the middle of {given.rounds} rounds (least to greatest)\n")
     parts: dict[str, Callable[[], None]] = {
-        "checks": lambda: compare(given.rounds, given.seconds, tls=False),
-        "tls": lambda: compare(given.rounds, given.seconds, tls=True),
+        "checks": lambda: _compare_latencies(given, tls=False),
+        "tls": lambda: _compare_latencies(given, tls=True),
         "claims": claims.main,
         "intake": intake.main,
+        "messages": lambda: messages.main(given.messages),
         "latency": latency.report,
         "idle": lambda: idle.report(given.rounds),
         "memory": lambda: memory.report(given.checks),
+        "webhooks": lambda: webhooks.report(given.rounds, given.events),
+        "events": lambda: celery_events.report(given.rounds, given.events),
     }
     for name in given.only:
         parts[name]()
@@ -41,11 +46,16 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", type=_parts, default=PARTS, metavar="PART,…", help=f"of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--latency-ms", type=float, default=50.0, help="time the API takes to answer; a second table has 0 ms"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="for each design in each round")
     parser.add_argument(
         "--checks", type=int, default=memory.CHECKS, help="while memory is looked at; a million is the goal's"
     )
+    parser.add_argument("--messages", type=int, default=messages.COUNT, help="to each design on each broker")
+    parser.add_argument("--events", type=int, default=_EVENTS, help="to the HTTPS endpoint and to the Celery task")
     return parser
 
 
@@ -56,18 +66,31 @@ def _parts(text: str) -> tuple[str, ...]:
     return names
 
 
-def compare(rounds: int, seconds: float, *, tls: bool) -> None:
-    """Run the designs one after the other, several times, and print how they compare in each round."""
+def _compare_latencies(given: argparse.Namespace, *, tls: bool) -> None:
+    """Compare at the latency that was asked for, and at none, where nothing hides what the code costs."""
+    for latency_ms in sorted({given.latency_ms, 0.0}, reverse=True):
+        compare(given.rounds, given.seconds, latency_ms / 1000, tls=tls)
+
+
+def compare(rounds: int, seconds: float, latency: float, *, tls: bool) -> None:
+    """Run the designs one after the other, several times, and print how they compare in each round.
+
+    ``latency`` is the seconds that the API takes to answer.
+    """
     runs: dict[str, list[Run]] = {USUAL: [], LEAN: [], FAST: []}
     bare: list[tuple[float, float]] = []
     for _ in range(rounds):
-        with tempfile.TemporaryDirectory() as name, stand_in(Path(name), tls=tls) as api, redis_server() as broker:
+        with (
+            tempfile.TemporaryDirectory() as name,
+            stand_in(Path(name), tls=tls, delay=latency) as api,
+            redis_server() as broker,
+        ):
             folder = Path(name)
             bare.append(_bare(api, seconds / 2))
             runs[LEAN].append(renderwatch(folder, api, broker, "requests", seconds))
             runs[FAST].append(renderwatch(folder, api, broker, "curl", seconds))
             runs[USUAL].append(usual(folder, api, broker, seconds))
-    _print(runs, bare, "over TLS" if tls else "plain HTTP")
+    _print(runs, bare, f"{'TLS' if tls else 'plain HTTP'}, {1000 * latency:g} ms")
 
 
 def _bare(api: Api, seconds: float) -> tuple[float, float]:

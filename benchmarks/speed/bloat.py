@@ -15,15 +15,15 @@ import psycopg
 
 from benchmarks.speed.machine import backends, cpu_of
 from tests.support.services import POSTGRES_URL, postgres_database
-from worker.domain.allowance import Limits
-from worker.domain.durations import Durations
-from worker.domain.observation import Observation
-from worker.domain.schedule import Plan
+from worker.domain.projects.observation import Observation
+from worker.domain.scheduling.durations import Durations
+from worker.domain.scheduling.rate_limit import Limits
+from worker.domain.scheduling.schedule import Plan
 from worker.settings import Settings
-from worker.store.claims import claim_due
 from worker.store.engine import Database
-from worker.store.leases import begin_batch
-from worker.store.recording import record_batch
+from worker.store.projects.recording import record_batch
+from worker.store.scheduling.claims import claim_due
+from worker.store.scheduling.leases import begin_batch
 from worker.store.schema import migrate
 from worker.tracking.intake import track
 

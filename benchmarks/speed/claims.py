@@ -14,10 +14,10 @@ import psycopg
 
 from benchmarks.speed.machine import backends, cpu_of
 from tests.support.services import POSTGRES_URL, postgres_database
-from worker.domain.allowance import Limits
-from worker.domain.durations import Durations
-from worker.store.claims import claim_due
+from worker.domain.scheduling.durations import Durations
+from worker.domain.scheduling.rate_limit import Limits
 from worker.store.engine import Database
+from worker.store.scheduling.claims import claim_due
 from worker.store.schema import migrate
 
 FILLED: Final = ((10_000, 2_000), (100_000, 2_000), (1_000_000, 2_000), (1_000_000, 100_000))  # open, and due of them

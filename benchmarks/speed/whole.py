@@ -17,7 +17,7 @@ from benchmarks.speed.projects import fill
 from tests.support.processes import Programs, environment, wait_for
 from tests.support.services import POSTGRES_URL, Broker, postgres_database
 
-PROJECTS: Final = 10_000
+PROJECTS: Final = 20_000
 WORKERS: Final = 2
 # Quiet, so that nobody is measured by how much they log.
 QUIET: Final = ("--concurrency", str(WORKERS), "--loglevel", "WARNING")
@@ -55,11 +55,8 @@ def renderwatch(folder: Path, api: Api, broker: Redis, transport: str, seconds: 
             api.url,
             rate=10_000,
             burst=100_000,
-            max_in_flight=100_000,
-            batch_size=100,
             least_gap=1,
             greatest_gap=1,
-            dispatch_every=0.25,
             transport=transport,
         )
         processes = [

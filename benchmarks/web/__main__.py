@@ -20,16 +20,17 @@ import httpx
 
 from benchmarks.web.seed import seed, tidy
 from tests.support.services import postgres_database, postgres_server
-from worker.domain.tokens import SCOPES
+from worker.domain.access_tokens import SCOPES
+from worker.store.access_tokens import create_token
 from worker.store.engine import Database
+from worker.store.projects.search import Search, find_projects
 from worker.store.schema import migrate
-from worker.store.search import Search, find_projects
-from worker.store.tokens import create_token
-from worker.tracking.learn import learn
+from worker.tracking.learn_durations import learn_durations
 
 PAGES: Final = (
     "/", "/projects", "/projects?state=closed", "/projects?state=open&sort=due", "/projects?sort=credits",
     "/projects?sort=finished", "/projects?text=Summer", "/projects?text=nothing+like+it", "/projects?text=order:4711",
+    "/problems", "/projects?only=stalled", "/projects?only=refund_outstanding&finished=30d&sort=finished",
     "/projects?type=LIP_SYNC&status=error", "/projects/{project}", "/credits?period=24h", "/credits",
     "/credits?period=30d", "/credits?by=customer", "/deliveries", "/deliveries?state=dead", "/failures?period=24h",
     "/failures", "/failures?period=30d", "/accounts", "/check-times", "/settings", "/audit", "/v1/projects",
@@ -86,7 +87,7 @@ def main() -> None:
         with database.write() as connection:
             seed(connection, given.projects, given.days)
         tidy(database.engine)
-        learn(database)
+        learn_durations(database)
         with database.write() as connection:
             token = create_token(connection, "benchmark", SCOPES, "benchmark")
         with database.read() as connection:

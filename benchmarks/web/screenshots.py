@@ -17,17 +17,16 @@ from benchmarks.web.__main__ import serving
 from benchmarks.web.seed import seed, tidy
 from tests.support.processes import Programs, environment
 from tests.support.services import postgres_database, postgres_server, redis_broker
-from worker.domain.tokens import SCOPES
+from worker.domain.access_tokens import SCOPES
 from worker.settings import Settings
 from worker.simulator import SimulatorOptions, running_simulator
-from worker.simulator.projects import Project
+from worker.simulator.lifecycle.projects import Project
+from worker.store.access_tokens import create_token
 from worker.store.engine import Database
 from worker.store.schema import migrate
-from worker.store.tokens import create_token
 from worker.tracking.intake import track
-from worker.tracking.learn import learn
+from worker.tracking.learn_durations import learn_durations
 
-_SECONDS: Final = 45
 _LOOKS: Final = {"light": ("light", 1360, 940), "dark": ("dark", 1360, 940), "phone": ("light", 390, 844)}
 # What the past left open, the simulator would not know.
 _NOBODY_KNOWS_THEM: Final = """
@@ -36,13 +35,13 @@ SET state = 'closed', close_reason = 'settled', closed_at = clock_timestamp(), n
 WHERE state <> 'closed'
 """
 _PAGES: Final = (
-    "/", "/projects", "/credits?by=customer", "/deliveries", "/failures", "/accounts", "/check-times", "/settings",
-    "/audit",
+    "/", "/problems", "/projects", "/credits?by=customer", "/deliveries", "/failures", "/accounts", "/check-times",
+    "/settings", "/audit",
 )  # fmt: skip
 
 
-def main(folder: Path) -> None:
-    """Run the simulation, and put the pictures into a folder."""
+def main(folder: Path, seconds: float) -> None:
+    """Run the simulation for some seconds, and put the pictures into a folder."""
     with (
         tempfile.TemporaryDirectory() as name,
         postgres_server(Path(name)) as server,
@@ -60,7 +59,7 @@ def main(folder: Path) -> None:
                 seed(connection, 6000, 2)
                 connection.execute(text(_NOBODY_KNOWS_THEM))
             tidy(database.engine)
-            learn(database)
+            learn_durations(database)
             variables = environment(url, broker, simulator.url, rate=25, burst=100, greatest_gap=5)
             programs.worker(variables)
             programs.beat(variables)
@@ -69,7 +68,7 @@ def main(folder: Path) -> None:
             track(database, Settings(magic_hour_api_key="any"), items)  # type: ignore[arg-type]  # pydantic wraps it
             with database.write() as connection:
                 token = create_token(connection, "ann", SCOPES, "screenshots")
-            time.sleep(_SECONDS)
+            time.sleep(seconds)
             video = next(each for each in made if each.endpoint.kind == "video")
             with serving(variables, Path(name)) as address:
                 _picture(address, token, f"/projects/video/{video.id}", folder)
@@ -100,4 +99,4 @@ def _picture(address: str, token: str, project: str, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), float(sys.argv[2]))

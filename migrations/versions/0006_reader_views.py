@@ -261,7 +261,7 @@ SELECT {w.now} AS now, {dispatched} AS last_dispatch_at, {w.seconds(dispatched, 
   (SELECT count(*) FROM accounts a WHERE a.paused_until > {w.now}) AS paused_accounts,
   (SELECT count(*) FROM deliveries d WHERE d.state = 'pending') AS pending_deliveries,
   (SELECT count(*) FROM deliveries d WHERE d.state = 'dead') AS dead_deliveries,
-  (SELECT v.version_num FROM alembic_version v) AS schema_revision
+  (SELECT v.version_num FROM renderwatch_version v) AS schema_revision
 FROM (
   SELECT count(*) AS open_projects, coalesce(sum(CASE WHEN is_overdue THEN 1 ELSE 0 END), 0) AS overdue_projects,
     min(CASE WHEN next_check_at < {w.now} THEN next_check_at END) AS oldest_due_at,

@@ -19,17 +19,18 @@ app.conf.task_ignore_result = True
 @app.task(name="orders.rendered", bind=True)
 def rendered(self: "Task[..., None]", event: dict[str, Any]) -> None:
     """Called by a route in Renderwatch's settings."""
-    _keep("rendered", self.request.id, event)
+    _keep("rendered", self.request, event)
 
 
 @app.task(name="orders.asked_for", bind=True)
 def asked_for(self: "Task[..., None]", event: dict[str, Any]) -> None:
     """Called because the request to track a project said so."""
-    _keep("asked_for", self.request.id, event)
+    _keep("asked_for", self.request, event)
 
 
-def _keep(task: str, task_id: str | None, event: dict[str, Any]) -> None:
+def _keep(task: str, request: Any, event: dict[str, Any]) -> None:  # noqa: ANN401  Celery's
     # One write of one short line appends as a whole, whichever of the processes does it.
-    line = json.dumps({"task": task, "task_id": task_id, "event": event}) + "\n"
+    trace = {"traceparent": request.get("traceparent"), "nested": request.headers}
+    line = json.dumps({"task": task, "task_id": request.id, "event": event, "trace": trace}) + "\n"
     with Path(os.environ["ORDERS_FILE"]).open("a", encoding="utf-8") as file:
         file.write(line)

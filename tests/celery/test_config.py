@@ -14,6 +14,7 @@ from celery import Celery
 from celery.app.amqp import AMQP
 from celery.app.defaults import NAMESPACES, flatten
 from kombu.transport.redis import Channel as RedisChannel
+from kombu.transport.redis import SentinelChannel
 
 from tests.support.processes import ROOT
 from worker.tasks import names
@@ -21,19 +22,22 @@ from worker.tasks import names
 BROKERS: Final = {
     "redis": "redis://127.0.0.1:6379/0",
     "rediss": "rediss://127.0.0.1:6379/0",
+    "sentinel": "sentinel://127.0.0.1:26379;sentinel://127.0.0.1:26380",
     "amqp": "amqp://guest:guest@127.0.0.1:5672//",
     "amqps": "amqps://guest:guest@127.0.0.1:5671//",
 }
-TASKS: Final = {names.TRACK, names.DISPATCH, names.CHECK, names.DELIVER, names.LEARN, names.KEEP_UP}
-QUEUES: Final = {names.INTAKE, names.CHECKS, names.DELIVERIES, names.UPKEEP}
+TASKS: Final = {names.TRACK, names.CONFIRM, names.DISPATCH, names.CHECK, names.DELIVER, names.LEARN, names.MAINTENANCE}
+QUEUES: Final = {names.INTAKE, names.CONFIRMATIONS, names.CHECKS, names.DELIVERIES, names.UPKEEP}
 
 OPTIONS: Final[dict[str, Any]] = dict(flatten(NAMESPACES))  # by name, all that Celery knows
 
 # Loads the configuration in a process of its own, because it follows from the environment, and prints what came of it.
 LOAD: Final = """
 import json, celeryconfig
+from celery.signals import celeryd_init
 from worker.app import app
 app.loader.import_default_modules()
+celeryd_init.send(sender=None)
 print(json.dumps({
     "written": {name: value for name, value in vars(celeryconfig).items() if not name.startswith("_")},
     "loaded": {name: app.conf[name] for name in dir(celeryconfig) if name in app.conf},
@@ -74,7 +78,8 @@ def loaded(broker: str) -> Mapping[str, Any]:
 
 
 def _settings(loaded: Mapping[str, Any]) -> dict[str, Any]:
-    imported = {"Any", "Final", "Queue", "get_settings"} | {name for name in vars(names) if name.isupper()}
+    imported = {"Any", "Final", "NoBackoff", "Queue", "Retry", "get_settings", "split_tls"}
+    imported |= {name for name in vars(names) if name.isupper()}
     return {name: value for name, value in loaded["written"].items() if name not in imported}
 
 
@@ -88,7 +93,9 @@ def test_every_setting_has_a_value_of_the_type_that_celery_expects(loaded: Mappi
     wrong = {
         name: value
         for name, value in _settings(loaded).items()
-        if value is not None and not isinstance(value, types.get(OPTIONS[name].type, (object,)))
+        if value is not None
+        and name != "broker_use_ssl"  # a bool by its type, and options by its documentation
+        and not isinstance(value, types.get(OPTIONS[name].type, (object,)))
     }
     assert wrong == {}
 
@@ -100,8 +107,9 @@ def test_every_task_has_a_name_of_ours_and_a_queue_that_workers_read(loaded: Map
         names.DISPATCH: names.UPKEEP,
         names.CHECK: names.CHECKS,
         names.DELIVER: names.DELIVERIES,
+        names.CONFIRM: names.CONFIRMATIONS,
         names.LEARN: names.UPKEEP,
-        names.KEEP_UP: names.UPKEEP,
+        names.MAINTENANCE: names.UPKEEP,
     }
     assert set(loaded["read"]) == QUEUES
 
@@ -127,7 +135,10 @@ def test_nothing_but_json_is_read_or_written(loaded: Mapping[str, Any]) -> None:
 
 def test_the_transport_knows_every_transport_option(broker: str, loaded: Mapping[str, Any]) -> None:
     options = set(loaded["loaded"]["broker_transport_options"])
-    if broker.startswith("redis"):
+    if broker == "sentinel":
+        assert options <= set(SentinelChannel.from_transport_options)
+        assert {"socket_timeout", "sentinel_kwargs", "master_name"} <= options
+    elif broker.startswith("redis"):
         assert options <= set(RedisChannel.from_transport_options)
     else:
         assert options <= set(signature(AmqpConnection.__init__).parameters)
@@ -146,18 +157,20 @@ def test_a_lease_of_any_length_is_over_before_the_message_is_given_to_another_wo
     assert loaded["broker_transport_options"]["visibility_timeout"] > loaded["task_time_limit"]
 
 
-def test_other_services_and_workers_declare_the_intake_queue_alike(loaded: Mapping[str, Any]) -> None:
+@pytest.mark.parametrize("queue", [names.INTAKE, names.CONFIRMATIONS])
+def test_other_services_and_workers_declare_the_queues_alike(loaded: Mapping[str, Any], queue: str) -> None:
     other = Celery("other", set_as_current=False)
-    declared = other.amqp.queues[names.INTAKE]
+    declared = other.amqp.queues[queue]
 
-    assert loaded["read"][names.INTAKE] == declared.queue_arguments
+    assert loaded["read"][queue] == declared.queue_arguments
 
 
 def test_the_queues_of_our_own_are_replicated_on_rabbitmq() -> None:
     read = _load("amqp")["read"]
 
     assert {name for name, arguments in read.items() if arguments == {"x-queue-type": "quorum"}} == QUEUES - {
-        names.INTAKE
+        names.INTAKE,
+        names.CONFIRMATIONS,
     }
 
 

@@ -1,4 +1,4 @@
-"""Beat sends what is wanted, and everything while it gets no answer."""
+"""Beat sends what is wanted, and everything while the database does not answer."""
 
 import threading
 
@@ -8,45 +8,41 @@ from celery.beat import Scheduler as CeleryScheduler
 
 from worker.app import app
 from worker.store.engine import StoreUnavailableError
-from worker.store.wanted import Wanted
 from worker.tasks.names import DELIVER, DISPATCH, LEARN
-from worker.tasks.scheduler import Question, Scheduler
+from worker.tasks.processes.query_with_timeout import QueryWithTimeout
+from worker.tasks.scheduler import Scheduler
 
 
-def test_the_first_answer_is_yes_and_nobody_is_asked() -> None:
-    def ask() -> bool:
-        raise AssertionError
-
-    assert Question(ask).is_yes()
-
-
-def test_later_answers_are_those_that_were_given() -> None:
+def test_a_probe_gives_the_answer() -> None:
     given = iter([False, True, False])
-    question = Question(lambda: next(given), patience=30)
-    assert [question.is_yes() for _ in range(4)] == [True, False, True, False]
+    probe = QueryWithTimeout(lambda: next(given), timeout=30)
+    assert [probe.ask() for _ in range(3)] == [False, True, False]
 
 
 def test_it_is_yes_while_the_database_is_away() -> None:
-    def ask() -> bool:
+    def question() -> bool:
         raise StoreUnavailableError
 
-    question = Question(ask, patience=30)
-    assert [question.is_yes() for _ in range(3)] == [True, True, True]
+    probe = QueryWithTimeout(question, timeout=30)
+    assert [probe.ask() for _ in range(2)] == [True, True]
 
 
 def test_it_is_yes_while_there_is_no_answer_and_nobody_asks_again() -> None:
     asked, answer = 0, threading.Event()
 
-    def ask() -> bool:
+    def question() -> bool:
         nonlocal asked
         asked += 1
         answer.wait(30)
         return False
 
-    question = Question(ask, patience=0.05)
-    assert [question.is_yes() for _ in range(4)] == [True] * 4
+    probe = QueryWithTimeout(question, timeout=0.05)
+    assert [probe.ask() for _ in range(4)] == [True] * 4
     assert asked == 1
     answer.set()
+    assert probe._asking
+    probe._asking.join(30)
+    assert not probe.ask()
 
 
 @pytest.fixture
@@ -58,8 +54,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sent.append(str(entry.task))
 
     monkeypatch.setattr(CeleryScheduler, "apply_entry", send)
-    for name in ("dispatch", "deliver"):
-        monkeypatch.setattr(Wanted, name, lambda _: False)
+    monkeypatch.setattr(QueryWithTimeout, "ask", lambda _: False)
     return sent
 
 

@@ -106,7 +106,7 @@ def test_requests_that_come_while_the_database_is_away_are_accepted_when_it_is_b
     projects = simulator.create(3, "/v1/image-to-video")
     with _unreachable(postgres_url):
         hand_over(broker, *[entry(project) for project in projects])
-        worker.says("database unavailable, request goes back to its queue")
+        worker.says("wait in the queue renderwatch.intake")
         worker.says("nothing dispatched")
 
     with reading(postgres_url) as store:

@@ -11,7 +11,7 @@ from tests.celery.world import Store, entry, hand_over, is_subsequence, reading
 from tests.support.processes import Programs, environment, wait_for
 from tests.support.services import Broker
 from worker.simulator import Simulator, SimulatorOptions, running_simulator
-from worker.simulator.life import REFUND_DELAY
+from worker.simulator.lifecycle.plan import REFUND_DELAY
 
 SCALE: Final = 10
 # Every kind; the longest of these take up to 45 s at this speed, and the latest refund comes 30 s after that.
@@ -80,19 +80,15 @@ def test_a_thousand_projects_end_as_they_really_did_and_cost_what_they_really_co
             assert totals[record["id"]] == record["timeline"][-1]["credits_charged"]
         reasons = {row["reason"] for row in store.rows("SELECT DISTINCT reason FROM credit_adjustments")}
         assert reasons == {"charge", "estimate", "final", "refund"}
-        assert {row["to_status"] for row in store.rows("SELECT DISTINCT to_status FROM status_transitions")} == {
-            "draft",
-            "queued",
-            "rendering",
-            "complete",
-            "error",
-            "canceled",
-        }
-        # Every answer was used. A check without one met a connection that the server was just closing.
+        statuses = {row["to_status"] for row in store.rows("SELECT DISTINCT to_status FROM status_transitions")}
+        # A draft is over in a moment: a busy machine may look too late for all of them.
+        assert statuses - {"draft"} == {"queued", "rendering", "complete", "error", "canceled"}
+        # Every answer was used, but for the one about the account that a starting worker asks for. A check without an
+        # answer met a connection that the server was just closing.
         checks = store.value("SELECT sum(check_count) FROM tracked_projects")
         answers = simulator.stats()["requests"]
         assert set(answers) == {"200"}
-        assert checks - 50 <= answers["200"] <= checks
+        assert checks - 50 <= answers["200"] - 1 <= checks
 
 
 LEDGER: Final = """

@@ -1,8 +1,8 @@
-"""What the tests of the whole road read: rows of the store, and the news that the downstream application got."""
+"""What end-to-end tests read: rows of the store, and the events that the downstream application received."""
 
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from celery import Celery
 from sqlalchemy import text
 
+from tests.support.event_schemas import check_payload
 from tests.support.services import Broker
 from worker.store.engine import Database
 
@@ -65,12 +66,16 @@ class Received:
     task: str
     task_id: str
     event: dict[str, Any]
+    trace: dict[str, Any]
 
 
 def received(file: Path) -> list[Received]:
-    """Return what the downstream application's tasks were called with."""
+    """Return what the downstream application's tasks were called with: events as their schemas say."""
     lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    return [Received(**json.loads(line)) for line in lines]
+    calls = [Received(**json.loads(line)) for line in lines]
+    for call in calls:
+        check_payload(call.event)
+    return calls
 
 
 def other_service(broker: Broker) -> Celery:
@@ -83,11 +88,11 @@ def _options(broker: Broker) -> dict[str, Any]:
     return {"broker_transport_options": {"socket_timeout": 5, "socket_connect_timeout": 5} | broker.options}
 
 
-def hand_over(broker: Broker, *messages: dict[str, Any]) -> None:
-    """Send tracking requests, as any service would."""
+def hand_over(broker: Broker, *messages: dict[str, Any], headers: Mapping[str, str] | None = None) -> None:
+    """Send tracking requests, as any service would, with headers of a tracing library."""
     with other_service(broker) as app:
         for message in messages:
-            app.send_task(TRACK, kwargs=message, queue=INTAKE)
+            app.send_task(TRACK, kwargs=message, queue=INTAKE, headers=headers)
 
 
 def entry(project: Any, **more: object) -> dict[str, Any]:  # noqa: ANN401  a simulator's project

@@ -102,8 +102,8 @@ def redis_cut(world: World) -> bool:
 
 
 def embedded_killed(world: World) -> bool:
-    """Kill the Redis server that ``renderwatch up`` runs."""
-    servers = world.fleet.mains("redis-server")
+    """Kill the broker that ``renderwatch up`` runs."""
+    servers = world.fleet.mains("redis-server") + world.fleet.mains("valkey-server")
     if not servers:
         return False
     with world.messages_are_lost():  # it writes its data once a second

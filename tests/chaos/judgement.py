@@ -8,13 +8,13 @@ from typing import Any, Final
 from tests.celery.world import Received, Store, is_subsequence
 from tests.chaos.windows import excess
 from tests.chaos.world import Wiped, World
-from worker.store.invariants import violations
+from worker.store.monitoring.invariants import violations
 
 # From sending to the arrival at the reader, on a busy machine; a broker may lose what is in between.
 _ON_ITS_WAY: Final = 15.0
 ENDS: Final = {"complete": "project.completed", "error": "project.failed", "canceled": "project.canceled"}
 PROJECTS: Final = """
-    SELECT p.project_id, p.state, p.close_reason, p.status, p.credits_charged,
+    SELECT p.project_id, p.state, p.close_reason, p.status, p.credits_charged, p.last_problem, p.check_count,
       (SELECT coalesce(sum(a.amount), 0) FROM credit_adjustments a WHERE a.tracked_project_id = p.id) AS ledger
     FROM tracked_projects p
 """
@@ -31,13 +31,20 @@ EVENTS: Final = """
 def judge(world: World, handed: set[str], calls: Sequence[Received], rate: float, burst: int) -> dict[str, list[str]]:
     """Return, for each promise, what breaks it: nothing at all in a good run."""
     truth = {record["id"]: record for record in world.simulator.record()}
-    rows = {row["project_id"]: row for row in world.store.rows(PROJECTS)}
+    every = {row["project_id"]: row for row in world.store.rows(PROJECTS)}
+    rows = {id_: row for id_, row in every.items() if id_ not in world.refused}
     histories = _histories(world.store)
     events = world.store.rows(EVENTS)
     with world.store.database.read() as connection:
         invariants = {name: count for name, count in violations(connection).items() if count}
     return {
         "lost": [id_ for id_ in handed if id_ not in rows or rows[id_]["close_reason"] != "settled"],
+        "poison that was tracked": [id_ for id_ in rows if id_ not in truth],
+        "refused for ever, without its reason": [
+            f"{id_}: {every[id_]['last_problem']}"
+            for id_ in world.refused
+            if every[id_]["check_count"] and every[id_]["last_problem"] is None
+        ],
         "wrong endings": [id_ for id_, row in rows.items() if row["status"] != truth[id_]["final"]["status"]],
         "duplicate transitions": [
             f"{id_}: stored {seen}, really {_real(truth[id_])}"

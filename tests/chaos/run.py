@@ -8,11 +8,16 @@ from typing import Final
 from tests.celery.world import Received, received
 from tests.chaos import judgement, secrets
 from tests.chaos.enqueuer import Enqueuer
+from tests.chaos.expected import ALLOWED
 from tests.chaos.messages import listen
 from tests.chaos.stacks import BURST, RATE, Place
 from tests.chaos.world import World, inject
+from tests.support.judge import Watch, trouble_in_logs
 from tests.support.processes import API_KEY, wait_for
+from worker.domain.intake.request import parse_request
 from worker.simulator import FAULTS, Faults
+from worker.store.projects.intake import store_requests
+from worker.store.projects.operator_actions import untrack
 
 PAUSE: Final = (0.5, 2.0)
 RATES: Final[Mapping[str, float]] = {
@@ -31,6 +36,8 @@ PATHS: Final = (
     "/v1/ai-voice-generator",
 )
 _CALM: Final = 300
+# An account that a fault of the API has paused is asked for once a minute; then everything is on its way again.
+_RECOVERED_AFTER: Final = 90.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,7 @@ def run(world: World, place: Place, seed: int, faults: int, projects: int) -> Ou
 
     inject(world, faults, PAUSE, every_round=every_round, every_time=lambda: listen(world))
     world.calm()
+    _let_go_of_refused(world)
     # Those of which nobody has met one yet, for in a short run nobody may have asked.
     met = world.simulator.stats()["faults"]
     world.simulator.misbehave(replace(BAD_API, rates={}), [fault for fault in script if fault not in met])
@@ -79,18 +87,34 @@ def run(world: World, place: Place, seed: int, faults: int, projects: int) -> Ou
         enqueuer.stop()
 
 
+def _let_go_of_refused(world: World) -> None:
+    """Untrack what the API refuses for ever, which would only expire in a week. Each must say why it fails."""
+    with world.store.database.write() as connection:
+        for id_, kind in world.refused.items():
+            store_requests(connection, [parse_request({"kind": kind, "project_id": id_}, ())])
+            untrack(connection, kind, [id_], "chaos", None)
+
+
 def _settle(world: World, place: Place, seed: int, enqueuer: Enqueuer) -> Outcome:
+    watch = Watch(world.store.database)
+    watch.excuse(_RECOVERED_AFTER)
+
     def over() -> bool:
         world.live(0.3)
-        return not enqueuer.left and world.store.all_closed(len(enqueuer.handed)) and not _pending(world)
+        watch.look()
+        count = len(enqueuer.handed) + len(world.refused)
+        return not enqueuer.left and world.store.all_closed(count) and not _pending(world)
 
     def stands() -> object:
         return world.store.states() | {"not stored": enqueuer.left, "deliveries": _pending(world)}
 
     wait_for(over, _CALM, f"{world.name}: everything is stored, closed and told", stands)
     _wait_for_news(world, place)
-    calls = received(place.news)
+    calls = received(place.received)
     broken = judgement.judge(world, enqueuer.handed, calls, RATE, BURST)
+    broken["green while work stood still"] = world.lies
+    broken["left waiting"] = list(watch.found.values())
+    broken["errors in logs"] = trouble_in_logs(world.fleet.logs(), ALLOWED)
     broken["secrets"] = secrets.in_logs([API_KEY], world.fleet.logs()) + secrets.in_rows([API_KEY], world.store)
     return Outcome(
         name=world.name,
@@ -118,7 +142,7 @@ def _wait_for_news(world: World, place: Place) -> None:
     events = int(world.store.value("SELECT count(*) FROM events"))
     while patience < 20:
         world.live(0.5)
-        calls = received(place.news)
+        calls = received(place.received)
         if len({call.event["id"] for call in calls}) >= events:
             return
         patience = patience + 1 if len(calls) == len(before) else 0

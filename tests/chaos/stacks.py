@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Final
 
 from tests.celery.world import reading
-from tests.chaos import broker_faults, database_faults, messages, process_faults
+from tests.chaos import broker_faults, database_faults, messages, poison, process_faults
 from tests.chaos.processes import Fleet
 from tests.chaos.world import LEASE, Inject, World
 from tests.support.processes import environment, wait_for
@@ -49,7 +49,7 @@ class Place:
     simulator: Simulator
 
     @property
-    def news(self) -> Path:
+    def received(self) -> Path:
         """The file in which the downstream application keeps what it received."""
         return self.folder / "orders.jsonl"
 
@@ -58,7 +58,7 @@ class Place:
 def redis_stack(place: Place, url: str) -> Iterator[World]:
     """PostgreSQL, and a Redis of the run's own."""
     node = RedisNode(place.folder / "redis")
-    faults = broker_faults.REDIS | database_faults.POSTGRES
+    faults = broker_faults.REDIS | database_faults.POSTGRES | poison.REDIS
     try:
         with _servers("PostgreSQL and Redis", place, url, node.broker, faults) as world:
             world.broker_control = node
@@ -86,11 +86,11 @@ def embedded_stack(place: Place) -> Iterator[World]:
     fleet = Fleet(place.folder)
     fleet.start("up", _UP, variables)
     up = fleet.parts["up"].program
-    up.says("hand over ids with", 60)
+    up.says("track a project with", 60)
     socket = _SOCKET.search(up.log)
     assert socket, "without a Redis server there is no embedded broker that this test could read"
     broker = Broker(f"redis+socket://{socket[1]}")
-    faults = process_faults.WORKERS | process_faults.UP | broker_faults.EMBEDDED | database_faults.SQLITE
+    faults = process_faults.WORKERS | process_faults.UP | broker_faults.EMBEDDED | database_faults.SQLITE | poison.REDIS
     with _running("SQLite and the embedded broker", place, url, broker, faults, fleet) as world:
         yield world
 
@@ -104,7 +104,7 @@ def _servers(name: str, place: Place, url: str, broker: Broker, faults: Mapping[
         options = ["worker", "-n", f"worker-{number}@%h", "-c", "2", "--loglevel", "INFO"]
         fleet.start(f"worker-{number}", [*_CELERY, "worker.app", *options], variables)
         fleet.start(f"beat-{number}", [*_CELERY, "worker.app", "beat", "--loglevel", "INFO"], variables)
-    with _running(name, place, url, broker, {**process_faults.WORKERS, **faults}, fleet) as world:
+    with _running(name, place, url, broker, {**process_faults.WORKERS, **poison.SERVERS, **faults}, fleet) as world:
         wait_for(lambda: " ready." in fleet.parts["worker-1"].program.log, 60, "a worker is ready")
         yield world
 
@@ -114,10 +114,10 @@ def _running(
     name: str, place: Place, url: str, broker: Broker, faults: Mapping[str, Inject], fleet: Fleet
 ) -> Iterator[World]:
     """Another team's application beside them, and at the end nothing runs any more."""
-    variables = environment(url, broker, place.simulator.url) | {"ORDERS_FILE": str(place.news)}
+    variables = environment(url, broker, place.simulator.url) | {"ORDERS_FILE": str(place.received)}
     options = ["worker", "-n", "orders@%h", "-c", "1", "--loglevel", "INFO"]
     fleet.start("orders", [*_CELERY, "tests.celery.downstream", *options], variables)
-    every = {**faults, **messages.MESSAGES}
+    every = {**faults, **messages.MESSAGES, **poison.ALWAYS}
     try:
         with reading(url) as store:
             yield World(name, place.random, fleet, url, broker, place.simulator, store, every)

@@ -23,8 +23,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         ("projects tracked", outcome.projects),
         ("requests", outcome.requests),
         ("events", outcome.events),
-        ("news delivered again under the same id (allowed)", outcome.repeated),
-        ("news that a broker took and lost with its memory", outcome.lost_by_broker),
+        ("events delivered again under the same id (allowed)", outcome.repeated),
+        ("events that a broker took and lost with its memory", outcome.lost_by_broker),
     ):
         yield f"  {title:<52}{number:>8}"
     for name, count in sorted(outcome.surprises.items()):

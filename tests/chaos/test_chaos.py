@@ -22,7 +22,8 @@ from tests.conftest import SUMMARY
 from tests.support.services import Broker
 from worker.simulator import FAULTS, SimulatorOptions, running_simulator
 
-FAULTS_IN_ALL: Final = int(os.environ.get("CHAOS_FAULTS", "57"))
+FAULTS_IN_ALL: Final = int(os.environ.get("CHAOS_FAULTS", "66"))
+_SHORT: Final = 100  # faults in all, up to which outages are short too
 SEED: Final = int(os.environ.get("CHAOS_SEED", "1"))
 SHARES: Final = {"redis": 0.42, "rabbitmq": 0.33, "embedded": 0.25}
 OPTIONS: Final = SimulatorOptions(
@@ -45,6 +46,7 @@ def _share(stack: str) -> int:
 def _holds(stack: str, place: Place, running: AbstractContextManager[World], show: Callable[[str], None]) -> None:
     faults = _share(stack)
     with running as world:
+        world.outage = 120.0 if FAULTS_IN_ALL > _SHORT else 20.0
         outcome: Outcome = run(world, place, SEED, faults, projects=max(50, faults))
     show(table(outcome))
     assert {name: places[:10] for name, places in outcome.broken.items() if places} == {}

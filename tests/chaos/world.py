@@ -3,7 +3,7 @@
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -11,10 +11,15 @@ from typing import Any, Final
 from tests.celery.world import Store
 from tests.chaos.processes import Fleet
 from tests.support.services import Broker
+from worker.domain.projects.status import Kind
 from worker.simulator import Simulator
+from worker.store.engine import StoreUnavailableError
+from worker.store.monitoring.health import read_health
 
 LEASE: Final = 4.0
 TICK: Final = 0.1
+# For so many seconds a check may be due before health says so.
+_LONG: Final = 40.0
 
 Inject = Callable[["World"], bool]
 """Does something bad; False when there was nothing to do it to."""
@@ -44,6 +49,9 @@ class World:
     injected: Counter[str] = field(default_factory=Counter)
     leases: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=300))
     wiped: list[Wiped] = field(default_factory=list)
+    refused: dict[str, Kind] = field(default_factory=dict)
+    lies: list[str] = field(default_factory=list)
+    outage: float = 30.0
     _later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def later(self, seconds: float, act: Callable[[], None]) -> None:
@@ -59,6 +67,15 @@ class World:
             if time.monotonic() >= until:
                 return
             time.sleep(TICK)
+
+    def demand_red(self, what: str) -> None:
+        """Note it as a lie if health is green now, though something has kept work from moving."""
+        with suppress(StoreUnavailableError), self.store.database.read() as connection:
+            health = read_health(connection, keys=["default"], target_delay=5.0)
+            due = health.facts.oldest_due
+            waited = (health.now - due).total_seconds() if due else 0.0
+            if health.status == "ok" and (waited > _LONG or health.facts.paused_accounts):
+                self.lies.append(f"green while {what}: a check has been due for {waited:.0f} s")
 
     def calm(self) -> None:
         """Undo everything that still goes on."""

@@ -15,4 +15,4 @@ def test_the_command(run: Run, store: Database) -> None:
     assert (row["status"], row["credits_charged"]) == ("rendering", 450)
     said = run("as-of", "2020-01-01", name(1))
     assert (said.code, said.err) == (1, f"{name(1)}: was not tracked at that time\n")
-    assert "no ISO 8601 time" in run("as-of", "yesterday", name(1)).err
+    assert "not an ISO 8601 time" in run("as-of", "yesterday", name(1)).err

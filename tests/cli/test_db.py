@@ -21,7 +21,7 @@ def test_a_reader_is_made_once_and_can_be_made_again(run: Run, store: Database, 
         connection.execute(text(f"DROP OWNED BY {role}"))
         connection.execute(text(f"DROP ROLE {role}"))
     assert (first.code, again.code) == (0, 0)
-    assert first.out.startswith(f"{role} was made and can read the views")
+    assert first.out.startswith(f"{role} was created and can read the views")
     assert f"\\password {role}" in first.err
     assert again.out.startswith(f"{role} can read the views")
 
@@ -32,3 +32,21 @@ def test_a_name_that_no_role_has_is_explained(run: Run, name: str, database_url:
     assert said.code == 1
     if not database_url.startswith("sqlite"):
         assert "lower-case letters" in said.err
+
+
+def test_an_enqueuer_is_made_and_the_call_is_shown(run: Run, store: Database, database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        said = run("db", "grant-enqueuer", "shop")
+        assert (said.code, "track_requests" in said.err) == (1, True)
+        return
+    role = own_name()
+    with store.write() as connection:
+        connection.execute(text("REVOKE CREATE ON SCHEMA public FROM PUBLIC"))
+    first, again = run("db", "grant-enqueuer", role), run("db", "grant-enqueuer", role)
+    with store.write() as connection:
+        connection.execute(text(f"DROP OWNED BY {role}"))
+        connection.execute(text(f"DROP ROLE {role}"))
+    assert (first.code, again.code) == (0, 0)
+    assert first.out == f"{role} was created and can send projects: SELECT public.track_project('video', 'ID')\n"
+    assert f"\\password {role}" in first.err
+    assert again.out.startswith(f"{role} can send projects")

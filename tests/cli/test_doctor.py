@@ -12,8 +12,8 @@ from tests.support.processes import Programs, environment, wait_for
 from tests.support.services import Broker
 from worker.simulator import Simulator, running_simulator
 from worker.store.engine import Database
-from worker.store.heartbeat import beat
 from worker.store.models import Account, Delivery
+from worker.store.monitoring.job_heartbeats import record_heartbeat
 
 
 def findings(said: Said) -> dict[str, tuple[str, str]]:
@@ -28,7 +28,8 @@ def examine(run: Run, *areas: str, **variables: str) -> dict[str, tuple[str, str
 
 def well(store: Database) -> None:
     with store.write() as connection:
-        beat(connection, "dispatch")
+        for job in ("beat", "dispatch", "intake"):
+            record_heartbeat(connection, job)
 
 
 def test_a_healthy_database(run: Run, store: Database) -> None:
@@ -44,17 +45,23 @@ def test_what_is_wrong_in_the_database_comes_with_its_remedy(run: Run, store: Da
     answer(store, seen("complete", 300))
     track(store, 2)
     make_due(store)
+    well(store)
+    pass_time(store, 3600)
     with store.write() as connection:
         connection.execute(update(Account).values(pause_reason="unauthorized", paused_until=text("CURRENT_TIMESTAMP")))
         connection.execute(update(Delivery).values(state="dead"))
-        beat(connection, "dispatch")
-    pass_time(store, 3600)
     found = examine(run, "database")
-    assert found["dispatch"][0] == "failed"
-    assert "beat" in found["dispatch"][1]
-    assert found["backlog"][0] == "warning"
-    assert "key" in found["account default"][1]
-    assert found["deliveries"][0] == "warning"
+    assert found["beat_down"][0] == "failed"
+    assert "beat" in found["beat_down"][1]
+    assert "key" in found["account_paused"][1]
+    assert found["dead_deliveries"] == ("warning", "renderwatch replay --dead")
+
+
+def test_overdue_projects_fail_the_doctor(run: Run, store: Database) -> None:
+    track(store, 1)
+    make_due(store)
+    well(store)
+    assert examine(run, "database")["overdue"][0] == "failed"
 
 
 def test_books_that_do_not_add_up_are_found(run: Run, store: Database) -> None:
@@ -62,7 +69,8 @@ def test_books_that_do_not_add_up_are_found(run: Run, store: Database) -> None:
     track(store, 1)
     answer(store, seen("complete", 300))
     change(store, credits_charged=299)
-    said = run("doctor", "--only", "database")
+    assert run("doctor", "--only", "database").code == 0
+    said = run("doctor", "--only", "database", "--deep")
     assert said.code == 1
     assert "FAIL  invariants" in said.out
 
@@ -79,6 +87,13 @@ def test_a_missing_database_and_a_missing_key(run: Run) -> None:
     assert "MAGIC_HOUR_API_KEY" in examine(run, "api", MAGIC_HOUR_API_KEY="")["API key"][1]
 
 
+def test_a_key_that_would_be_sent_unencrypted_is_warned_of(run: Run) -> None:
+    assert examine(run, "settings", MAGIC_HOUR_BASE_URL="http://api.example.com") == {
+        "settings": ("warning", "write https:// in MAGIC_HOUR_BASE_URL")
+    }
+    assert examine(run, "settings", MAGIC_HOUR_BASE_URL="http://simulator:8330") == {"settings": ("ok", "")}
+
+
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
     with running_simulator() as simulator:
@@ -88,6 +103,8 @@ def simulator() -> Iterator[Simulator]:
 def test_the_api_is_asked(run: Run, simulator: Simulator) -> None:
     found = examine(run, "api", MAGIC_HOUR_BASE_URL=simulator.url)
     assert found["API, account default"] == ("ok", "")
+    found = examine(run, "api", MAGIC_HOUR_BASE_URL=f"{simulator.url}/wrong")
+    assert "correct MAGIC_HOUR_BASE_URL" in found["API, account default"][1]
     found = examine(run, "api", MAGIC_HOUR_BASE_URL="http://127.0.0.1:1")
     assert found["API, account default"][0] == "failed"
 
@@ -106,3 +123,40 @@ def test_all_is_well_when_everything_runs(
             return doctor.ends() == 0 and "FAIL" not in doctor.log
 
         wait_for(healthy, 60, "the doctor is content")
+
+
+def test_workers_of_other_applications_are_not_taken_for_ours(
+    sqlite_url: str, rabbitmq_service: Broker, tmp_path: Path
+) -> None:
+    (tmp_path / "other.py").write_text("from celery import Celery\nimport os\napp = Celery(broker=os.environ['URL'])\n")
+    variables = environment(sqlite_url, rabbitmq_service, "http://127.0.0.1:9")
+    doctor = ["-c", "from worker.cli.main import main; main()", "doctor", "--only", "broker"]
+    with Programs(tmp_path) as programs:
+        other = ["-m", "celery", "-A", "other", "worker", "-n", "other@%h", "-c", "1", "-l", "INFO"]
+        programs.start("other", other, {"URL": rabbitmq_service.url}).says(" ready.")
+        first = programs.start("first", doctor, variables)
+        assert first.ends(60) == 1
+        assert "FAIL  workers: no Renderwatch worker responds; 1 worker of other applications" in first.log
+        programs.worker(variables, options="-c 1 -l INFO -Q renderwatch.intake,renderwatch.upkeep")
+        second = programs.start("second", doctor, variables)
+        assert second.ends(60) == 1
+        assert "ok    workers: 1 Renderwatch worker; 1 worker of other applications" in second.log
+        assert "FAIL  queue renderwatch.checks: no worker consumes it" in second.log
+        assert "renderwatch.upkeep: no worker" not in second.log
+
+
+def test_a_worker_of_another_application_that_reads_our_queues_is_named(
+    sqlite_url: str, rabbitmq_service: Broker, tmp_path: Path
+) -> None:
+    (tmp_path / "other.py").write_text("from celery import Celery\nimport os\napp = Celery(broker=os.environ['URL'])\n")
+    variables = environment(sqlite_url, rabbitmq_service, "http://127.0.0.1:9")
+    doctor = ["-c", "from worker.cli.main import main; main()", "doctor", "--only", "broker"]
+    with Programs(tmp_path) as programs:
+        programs.worker(variables)
+        other = ["-m", "celery", "-A", "other", "worker", "-n", "other@%h", "-c", "1", "-l", "INFO"]
+        queue = ["-Q", "renderwatch.intake"]
+        programs.start("other", [*other, *queue], {"URL": rabbitmq_service.url}).says(" ready.")
+        found = programs.start("doctor", doctor, variables)
+        assert found.ends(60) == 1
+        assert "FAIL  queue renderwatch.intake: other@" in found.log
+        assert "a worker of another application, reads it and drops our messages" in found.log

@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import os
 import sys
+import threading
 import tracemalloc
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ from pyarrow import parquet
 from tests.cli.conftest import Run
 from tests.store.world import answer, name, pass_time, request, seen, track
 from worker.store.engine import Database, clock
-from worker.store.export import stream
+from worker.store.readers.export import stream
 
 CUSTOMER = {"customer": "=acme", "size": 3}
 
@@ -68,7 +70,7 @@ def test_since(run: Run, exported: Database) -> None:
 
 def test_what_cannot_be_exported_is_explained(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "needs --output" in run("export", "ledger", "--format", "parquet").err
-    assert "no ISO 8601 time" in run("export", "ledger", "--since", "yesterday").err
+    assert "is not an ISO 8601 time" in run("export", "ledger", "--since", "yesterday").err
     assert "cannot be written" in run("export", "ledger", "--output", str(tmp_path / "no" / "where.csv")).err
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     said = run("export", "ledger", "--format", "parquet", "--output", str(tmp_path / "out.parquet"))
@@ -88,3 +90,55 @@ def test_memory_does_not_grow_with_the_rows(store: Database) -> None:
 
     few = peak(10_000)
     assert peak(20_000) < 1.5 * few
+
+
+@pytest.mark.usefixtures("exported")
+def test_a_link_is_written_through(run: Run, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert run("export", "projects", "--output", str(link)).code == 0
+    assert link.is_symlink()
+    assert name(1) in target.read_text()
+
+
+@pytest.mark.usefixtures("exported")
+def test_a_pipe_is_written_to(run: Run, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received: list[str] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_text()))
+    reader.start()
+    assert run("export", "projects", "--output", str(pipe)).code == 0
+    reader.join(30)
+    assert name(1) in received[0]
+    assert pipe.is_fifo()
+
+
+@pytest.mark.usefixtures("exported")
+def test_a_full_device_is_said_and_stays_a_device(run: Run) -> None:
+    said = run("export", "projects", "--output", "/dev/full")
+    assert said.code == 1
+    assert "/dev/full cannot be written: No space left on device" in said.err
+    assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.usefixtures("exported")
+def test_a_plain_file_keeps_its_permissions_and_leaves_no_other_file(run: Run, tmp_path: Path) -> None:
+    plain = tmp_path / "plain" / "projects.csv"
+    plain.parent.mkdir()
+    plain.write_text("old")
+    plain.chmod(0o640)
+    assert run("export", "projects", "--output", str(plain)).code == 0
+    assert plain.stat().st_mode & 0o777 == 0o640
+    assert list(plain.parent.iterdir()) == [plain]
+
+
+@pytest.mark.usefixtures("exported")
+def test_a_read_only_file_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    kept = tmp_path / "kept.csv"
+    kept.write_text("old")
+    kept.chmod(0o444)
+    said = run("export", "projects", "--output", str(kept))
+    assert (said.code, kept.read_text()) == (1, "old")
+    assert f"{kept} cannot be written: it is read-only" in said.err

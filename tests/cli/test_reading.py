@@ -1,13 +1,19 @@
 """What a person, or a program, reads of what was recorded."""
 
+import re
 from datetime import datetime
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
 from tests.cli.conftest import Run
 from tests.store.world import answer, name, seen, track
-from worker.domain.observation import ProjectError
+from worker.cli.watch import progress, snapshot
+from worker.domain.projects.observation import ProjectError
 from worker.store.engine import Database
+from worker.store.projects.queries import Filter
+from worker.tracking.learn_durations import LearnedDurations
 
 
 @pytest.fixture
@@ -32,6 +38,30 @@ def test_show_tells_all_of_a_project(run: Run) -> None:
     assert "\x1b[31m" not in said.out  # what the API sends cannot colour the terminal
 
 
+def test_show_tells_when_a_running_project_is_expected_to_finish(run: Run, store: Database) -> None:
+    track(store, 1)
+    answer(store, seen("rendering", 450, type="VIDEO_TO_VIDEO", created_at=None))
+    said = run("show", name(1))
+    assert "expected to finish" in said.out
+    assert re.search(r"in about 1[0-9] min .*80 % between", said.out)
+    made = run("show", name(1), "--json").json["estimate"]
+    assert made["source"] == "published"
+    assert 0 <= made["progress"] < 0.2
+    assert made["earliest_at"] < made["finish_at"] < made["latest_at"]
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"), [("rendering", "━━━━━━━━━━ in about 1[0-9] min .*80 % between"), ("complete", "complete")]
+)
+def test_watch_shows_progress_until_the_end(store: Database, status: str, shown: str) -> None:
+    track(store, 1)
+    answer(store, seen(status, 450, type="VIDEO_TO_VIDEO", created_at=None))
+    out = Console(width=200, file=StringIO())
+    out.print(progress(snapshot(store, LearnedDurations(store, 10), Filter(), 10), 20))
+    assert isinstance(out.file, StringIO)
+    assert re.search(shown, re.sub(" +", " ", out.file.getvalue()))
+
+
 @pytest.mark.usefixtures("told")
 def test_show_for_programs(run: Run) -> None:
     shown = run("show", name(1), "--json").json
@@ -40,6 +70,7 @@ def test_show_for_programs(run: Run) -> None:
     assert [(entry["reason"], entry["amount"]) for entry in shown["credits"]] == [("estimate", 450), ("refund", -450)]
     assert "project.failed" in [event["type"] for event in shown["events"]]
     assert "lease_token" not in shown
+    assert shown["estimate"] is None
 
 
 @pytest.mark.usefixtures("told")
@@ -108,4 +139,4 @@ def test_watch_gives_up_when_told_to(run: Run, store: Database) -> None:
 
 def test_watch_with_nothing_to_watch_says_what_to_do(run: Run) -> None:
     said = run("watch")
-    assert (said.code, said.err) == (1, "Error: no project is open; name the ids of those to watch\n")
+    assert (said.code, said.err) == (1, "Error: no project is open; give the ids of projects to watch\n")

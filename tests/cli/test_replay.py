@@ -20,7 +20,7 @@ def kill_all(store: Database) -> None:
 def test_one_delivery_is_sent_again_and_it_is_noted(run: Run, store: Database) -> None:
     kill_all(store)
     said = run("replay", "1", "--reason", "the queue is back")
-    assert (said.code, said.out) == (0, "1 deliveries are sent again with the next sweep\n")
+    assert (said.code, said.out) == (0, "1 delivery will be sent again in the next sweep\n")
     assert states(store).count("pending") == 1
     assert stored(store, OperatorAction)[-1]["reason"] == "the queue is back"
 

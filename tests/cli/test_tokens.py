@@ -14,9 +14,9 @@ from tests.store.world import stored
 from tests.support.processes import ROOT, Programs
 from worker.cli.dashboard import Dashboard, choose_dashboard, invitation
 from worker.settings import Settings
+from worker.store.access_tokens import find_token
 from worker.store.engine import Database
 from worker.store.models import ApiToken
-from worker.store.tokens import find_token
 
 WEB = ["-c", "from worker.cli.main import main; main(prog_name='renderwatch')", "web"]
 
@@ -25,7 +25,7 @@ def test_a_token_is_shown_once_and_only_its_hash_is_kept(run: Run, store: Databa
     said = run("tokens", "create", "studio", "--scope", "track", "--scope", "read")
     token = said.out.strip()
     assert re.fullmatch(r"rw_[A-Za-z0-9_-]{43}", token)
-    assert "studio may: hand over projects; read everything" in said.err
+    assert "studio may: track projects; read everything" in said.err
     assert token not in json.dumps(stored(store, ApiToken), default=str)
     with store.read() as connection:
         caller = find_token(connection, token)
@@ -79,7 +79,7 @@ def test_web_refuses_strangers_without_a_token_and_a_port_that_is_taken(sqlite_u
     with Programs(tmp_path) as programs:
         first = programs.start("first", [*WEB, "--port", "0"], {"DATABASE_URL": sqlite_url})
         first.says("dashboard: http://")
-        port = first.log.split("127.0.0.1:")[1].split()[0]
+        port = first.log.split("dashboard: http://127.0.0.1:")[1].split()[0]
         assert "cannot be listened on" in says("--port", port)
 
 

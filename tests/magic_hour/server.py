@@ -14,6 +14,7 @@ class Server(ThreadingHTTPServer):
     """Notes the requests and who connected."""
 
     daemon_threads = True
+    request_queue_size = 512
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)

@@ -3,6 +3,7 @@ import json
 import logging
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.observation import Answer, Observation, Problem, Trouble
-from worker.domain.status import KINDS, Kind
-from worker.magic_hour.client import MagicHourClient, _retry_after
-from worker.magic_hour.transport import MAX_BODY, Transport, Way
+from worker.domain.projects.observation import Answer, CheckFailure, FailureKind, Observation
+from worker.domain.projects.status import KINDS, Kind
+from worker.domain.scheduling.retry_after import seconds_of
+from worker.magic_hour.client import MagicHourClient
+from worker.magic_hour.sender import MAX_BODY, ApiConfig, Transport
 
 from . import server
 from .bodies import AUDIO, IMAGE, VIDEO
@@ -52,9 +54,9 @@ def ask(answer: server.Answer, timeout: float = server.SHORTLY) -> Answer:
         return client.get_project("video", ID)
 
 
-def trouble(answer: server.Answer, timeout: float = server.SHORTLY) -> Trouble:
+def failure(answer: server.Answer, timeout: float = server.SHORTLY) -> CheckFailure:
     got = ask(answer, timeout)
-    assert isinstance(got, Trouble)
+    assert isinstance(got, CheckFailure)
     assert KEY not in repr(got)
     return got
 
@@ -94,31 +96,63 @@ def test_reads_a_chunked_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "problem"),
+    ("status", "failure_kind"),
     [
-        (400, Problem.REFUSED),
-        (401, Problem.UNAUTHORIZED),
-        (402, Problem.PAYMENT_REQUIRED),
-        (403, Problem.UNAUTHORIZED),
-        (404, Problem.NOT_FOUND),
-        (408, Problem.UNAVAILABLE),
-        (422, Problem.REFUSED),
-        (429, Problem.RATE_LIMITED),
-        (500, Problem.UNAVAILABLE),
-        (502, Problem.UNAVAILABLE),
-        (503, Problem.UNAVAILABLE),
-        (504, Problem.UNAVAILABLE),
-        (599, Problem.UNAVAILABLE),
-        (201, Problem.BAD_ANSWER),
-        (204, Problem.BAD_ANSWER),
-        (304, Problem.BAD_ANSWER),
-        (418, Problem.BAD_ANSWER),
+        (400, FailureKind.REFUSED),
+        (401, FailureKind.UNAUTHORIZED),
+        (402, FailureKind.PAYMENT_REQUIRED),
+        (403, FailureKind.UNAUTHORIZED),
+        (404, FailureKind.NOT_FOUND),
+        (408, FailureKind.UNAVAILABLE),
+        (422, FailureKind.REFUSED),
+        (429, FailureKind.RATE_LIMITED),
+        (500, FailureKind.UNAVAILABLE),
+        (502, FailureKind.UNAVAILABLE),
+        (503, FailureKind.UNAVAILABLE),
+        (504, FailureKind.UNAVAILABLE),
+        (599, FailureKind.UNAVAILABLE),
+        (201, FailureKind.BAD_ANSWER),
+        (204, FailureKind.BAD_ANSWER),
+        (304, FailureKind.BAD_ANSWER),
+        (418, FailureKind.BAD_ANSWER),
     ],
 )
-def test_each_status_is_one_problem(status: int, problem: Problem) -> None:
-    got = trouble(reply(status, b'{"message": "no"}' if status not in {204, 304} else b""))
-    assert got.problem is problem
+def test_each_status_is_one_problem(status: int, failure_kind: FailureKind) -> None:
+    got = failure(reply(status, b'{"message": "no"}' if status not in {204, 304} else b""))
+    assert got.kind is failure_kind
     assert str(status) in got.detail
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422])
+@pytest.mark.parametrize("body", [b"<!DOCTYPE html><title>Just a moment...</title>", b"Forbidden", b'"no"'])
+def test_a_refusal_that_is_not_the_apis_own_blames_the_network(status: int, body: bytes) -> None:
+    got = failure(reply(status, body))
+    assert got.kind is FailureKind.UNAVAILABLE
+    assert str(status) in got.detail
+    assert got.message in {"Just a moment...", "Forbidden", '"no"'}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"message": "No such model"}, "No such model"),
+        ({"code": "invalid_request", "message": "No such model"}, "invalid_request: No such model"),
+        ({"error": {"code": 7, "message": "two\nlines\x00\u202e"}}, "7: two lines"),
+        ({"error": "a text"}, "a text"),
+        ({"message": "x" * 5000}, "x" * 499 + "…"),
+        ({"message": f"bad key {KEY}, see https://x.example/a?sig=s3cret"}, "bad key [key], see https://x.example/a"),
+        ({"message": "Bearer abc.def is over"}, "[secret] is over"),
+        ({"message": None, "issues": [1]}, None),
+    ],
+)
+def test_what_the_api_says_is_kept_bounded_and_without_secrets(body: dict[str, object], message: str | None) -> None:
+    for status in (400, 503):
+        assert failure(reply(status, json.dumps(body).encode())).message == message
+
+
+def test_a_200_that_is_an_error_keeps_what_the_api_says() -> None:
+    got = failure(reply(200, b'{"message": "internal error"}'))
+    assert got == CheckFailure(FailureKind.BAD_ANSWER, "the answer has no `id`", message="internal error")
 
 
 @pytest.mark.parametrize(
@@ -138,7 +172,7 @@ def test_each_status_is_one_problem(status: int, problem: Problem) -> None:
     ids=["html", "empty", "broken", "no text", "deep", "long number", "null", "another id", "no status", "too long"],
 )
 def test_a_200_without_a_project_is_a_bad_answer(body: bytes) -> None:
-    assert trouble(reply(200, body)).problem is Problem.BAD_ANSWER
+    assert failure(reply(200, body)).kind is FailureKind.BAD_ANSWER
 
 
 def test_an_answer_of_exactly_one_mebibyte_is_read() -> None:
@@ -147,30 +181,48 @@ def test_an_answer_of_exactly_one_mebibyte_is_read() -> None:
 
 def test_an_answer_that_unpacks_to_a_gibibyte_is_a_bad_answer() -> None:
     bomb = gzip.compress(bytes(64 * MAX_BODY)) * 16
-    got = trouble(reply(200, bomb, Content_Encoding="gzip"))
-    assert got == Trouble(Problem.BAD_ANSWER, "the answer is larger than 1 MiB")
+    got = failure(reply(200, bomb, Content_Encoding="gzip"))
+    assert got == CheckFailure(FailureKind.BAD_ANSWER, "the answer is larger than 1 MiB")
 
 
 def test_an_answer_that_does_not_unpack_is_no_answer() -> None:
-    assert trouble(reply(200, GOOD, Content_Encoding="gzip")).problem is Problem.UNAVAILABLE
+    assert failure(reply(200, GOOD, Content_Encoding="gzip")).kind is FailureKind.UNAVAILABLE
+
+
+@pytest.mark.parametrize("interim", [100, 102, 103])
+def test_interim_responses_are_skipped(interim: int) -> None:
+    hints = b"HTTP/1.1 %d Hints\r\nLink: </style.css>; rel=preload\r\nRetry-After: 9\r\n\r\n" % interim
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD)
+    assert isinstance(ask(raw(hints * 3 + head + GOOD)), Observation)
+
+
+def test_interim_responses_without_end_are_no_answer() -> None:
+    assert failure(raw(b"HTTP/1.1 103 Hints\r\n\r\n" * 1000), 1.0).kind is FailureKind.UNAVAILABLE
+
+
+def test_a_refusal_in_chunks_is_read_as_the_apis_own() -> None:
+    text = b'{"message": "Unauthorized"}'
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(text), text)
+    got = failure(raw(b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks))
+    assert (got.kind, got.message) == (FailureKind.UNAUTHORIZED, "Unauthorized")
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed_and_takes_the_key_nowhere(status: int) -> None:
     with serving(reply(200, GOOD)) as elsewhere:
-        got = trouble(reply(status, Location=f"{elsewhere.url}/v1/video-projects/{ID}"))
-    assert got.problem is Problem.BAD_ANSWER
+        got = failure(reply(status, Location=f"{elsewhere.url}/v1/video-projects/{ID}"))
+    assert got.kind is FailureKind.BAD_ANSWER
     assert elsewhere.paths == []
 
 
 @pytest.mark.parametrize("target", ["http://[::1", "\xe4\xff", "//", "http://", "x" * 10_000])
 def test_a_redirect_to_nonsense_is_a_bad_answer(target: str) -> None:
-    assert trouble(reply(302, Location=target)).problem is Problem.BAD_ANSWER
+    assert failure(reply(302, Location=target)).kind is FailureKind.BAD_ANSWER
 
 
 def test_a_redirect_that_talks_for_ever_is_not_listened_to() -> None:
-    got = trouble(raw(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 9999999999\r\n\r\nand so on"))
-    assert got.problem is Problem.BAD_ANSWER
+    got = failure(raw(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 9999999999\r\n\r\nand so on"))
+    assert got.kind is FailureKind.BAD_ANSWER
 
 
 def _drop_by_drop(handler: BaseHTTPRequestHandler) -> None:
@@ -180,6 +232,13 @@ def _drop_by_drop(handler: BaseHTTPRequestHandler) -> None:
     assert isinstance(handler.server, Server)
     while not handler.server.stopping.wait(0.01):
         handler.wfile.write(b" ")
+
+
+def _head_drop_by_drop(handler: BaseHTTPRequestHandler) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+    assert isinstance(handler.server, Server)
+    while not handler.server.stopping.wait(0.01):
+        handler.wfile.write(b"x")
 
 
 def _nothing(handler: BaseHTTPRequestHandler) -> None:
@@ -196,6 +255,7 @@ def _reset(handler: BaseHTTPRequestHandler) -> None:
     ("answer", "timeout"),
     [
         (_drop_by_drop, 0.2),
+        (_head_drop_by_drop, 0.2),
         (_nothing, 0.2),
         (_reset, server.SHORTLY),
         (raw(b""), server.SHORTLY),
@@ -204,10 +264,22 @@ def _reset(handler: BaseHTTPRequestHandler) -> None:
         (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"), server.SHORTLY),
         (raw(b"SSH-2.0-OpenSSH_9.6\r\n"), server.SHORTLY),
     ],
-    ids=["drops", "silence", "reset", "closed", "cut off", "cut off chunk", "broken chunk", "another protocol"],
+    ids=[
+        "drops",
+        "drops of the head",
+        "silence",
+        "reset",
+        "closed",
+        "cut off",
+        "cut off chunk",
+        "broken chunk",
+        "another protocol",
+    ],
 )
 def test_a_broken_connection_is_no_answer(answer: server.Answer, timeout: float) -> None:
-    assert trouble(answer, timeout).problem is Problem.UNAVAILABLE
+    began = time.monotonic()
+    assert failure(answer, timeout).kind is FailureKind.UNAVAILABLE
+    assert time.monotonic() - began < 3
 
 
 def _only_once(handler: BaseHTTPRequestHandler) -> None:
@@ -220,8 +292,8 @@ def test_a_request_is_sent_once_also_when_an_open_connection_breaks_without_an_a
     with serving(_only_once) as api, client_of(api.url) as client:
         assert isinstance(client.get_project("video", ID), Observation)
         got = client.get_project("video", ID)
-    assert isinstance(got, Trouble)
-    assert got.problem is Problem.UNAVAILABLE
+    assert isinstance(got, CheckFailure)
+    assert got.kind is FailureKind.UNAVAILABLE
     assert len(api.connections) == 1
     assert len(api.paths) == 2
 
@@ -230,35 +302,44 @@ def test_a_refused_connection_is_no_answer() -> None:
     with serving(reply(200)) as gone:
         url = gone.url
     with client_of(url) as client:
-        assert client.get_project("video", ID) == Trouble(
-            Problem.UNAVAILABLE, "no answer from the API (ConnectionError)"
-        )
+        got = client.get_project("video", ID)
+    assert isinstance(got, CheckFailure)
+    assert got.kind is FailureKind.UNAVAILABLE
+    assert got.detail.startswith("no answer from the API (ConnectionError: ")
 
 
 @pytest.mark.parametrize("status", [404, 429, 503])
 def test_retry_after_in_seconds_is_heeded(status: int) -> None:
-    assert trouble(reply(status, Retry_After=" 17 ")).retry_after == 17
+    assert failure(reply(status, Retry_After=" 17 ")).retry_after == 17
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("0.493", 1), ("1.5", 2), ("2814, 2", 2814), ("30; x", 30), ("30s", 30), (" +7 ", 7), ("1000000000000", 3600)],
+)
+def test_retry_after_is_read_where_a_number_can_be_read_and_bounded_at_an_hour(value: str, seconds: float) -> None:
+    assert failure(reply(429, Retry_After=value)).retry_after == seconds
 
 
 def test_retry_after_as_a_date_is_heeded() -> None:
     at = format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True)
-    wait = trouble(reply(429, Retry_After=at)).retry_after
-    assert wait is not None
-    assert 3600 < wait <= 7200
+    assert failure(reply(429, Retry_After=at)).retry_after == 3600
 
 
 def test_retry_after_in_the_past_is_no_wait() -> None:
-    assert trouble(reply(429, Retry_After="Thu, 01 Jan 1970 00:00:00 GMT")).retry_after == 0
+    assert failure(reply(429, Retry_After="Thu, 01 Jan 1970 00:00:00 GMT")).retry_after == 0
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-5", "1.5", "²", "Fri, 31 Dec 9999 23:59:59 -99999999999999"])
+@pytest.mark.parametrize(
+    "value", ["", "soon", "-5", "rand(30)", "nan", "²", "1e", "Fri, 31 Dec 9999 23:59:59 -99999999999999"]
+)
 def test_retry_after_in_no_known_form_is_left_out(value: str) -> None:
-    assert trouble(reply(429, Retry_After=value.encode().decode("latin-1"))).retry_after is None
+    assert failure(reply(429, Retry_After=value.encode().decode("latin-1"))).retry_after is None
 
 
 @given(st.text() | st.from_regex(r"\w{3}, \d{1,2} \w{3} \d{1,5} [\d:]{1,9} [+-]?\w{1,20}"))
-def test_no_retry_after_breaks_the_check(value: str) -> None:
-    assert (_retry_after(value) or 0) >= 0
+def test_every_retry_after_is_a_bounded_wait_or_none(value: str) -> None:
+    assert 0 <= (seconds_of(value, datetime.now(UTC)) or 0) <= 3600
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -266,8 +347,8 @@ def test_no_retry_after_breaks_the_check(value: str) -> None:
 def test_a_bad_id_never_reaches_the_api(kind: Kind, bad: str) -> None:
     with serving(reply(200, GOOD)) as api, client_of(api.url) as client:
         got = client.get_project(kind, bad)
-    assert isinstance(got, Trouble)
-    assert got.problem is Problem.REFUSED
+    assert isinstance(got, CheckFailure)
+    assert got.kind is FailureKind.REFUSED
     assert api.paths == []
 
 
@@ -295,9 +376,9 @@ def test_the_key_is_in_no_repr_and_no_log(caplog: pytest.LogCaptureFixture, tran
 
 def test_what_a_sender_is_made_of_does_not_show_the_key() -> None:
     proxies = {"https": "http://somebody:password@proxy.example"}
-    way = Way("https://api.example", {"Authorization": f"Bearer {KEY}"}, 1.0, 1, verify=True, proxies=proxies)
-    assert KEY not in repr(way)
-    assert "password" not in repr(way)
+    config = ApiConfig("https://api.example", {"Authorization": f"Bearer {KEY}"}, 1.0, 1, verify=True, proxies=proxies)
+    assert KEY not in repr(config)
+    assert "password" not in repr(config)
 
 
 @pytest.mark.parametrize("key", ["", f"{KEY}\n", f"{KEY}\r\nX: y", f"two {KEY}", f"{KEY}\u20ac", f"{KEY}\x7f"])
@@ -317,21 +398,21 @@ def test_the_account_with_a_revoked_key_has_a_problem() -> None:
     with serving(reply(401)) as api, client_of(api.url) as client:
         got = client.account_problem()
     assert got is not None
-    assert got.problem is Problem.UNAUTHORIZED
+    assert got.kind is FailureKind.UNAUTHORIZED
 
 
 @pytest.mark.parametrize(
     ("status", "body", "expected"),
     [
         (200, b'{"credits": 9600}', 9600),
-        (200, b'{"credits": "many"}', Problem.BAD_ANSWER),
-        (200, b'{"tier": "pro"}', Problem.BAD_ANSWER),
-        (200, b"[]", Problem.BAD_ANSWER),
-        (200, b"<html>", Problem.BAD_ANSWER),
-        (401, b"", Problem.UNAUTHORIZED),
+        (200, b'{"credits": "many"}', FailureKind.BAD_ANSWER),
+        (200, b'{"tier": "pro"}', FailureKind.BAD_ANSWER),
+        (200, b"[]", FailureKind.BAD_ANSWER),
+        (200, b"<html>", FailureKind.BAD_ANSWER),
+        (401, b"", FailureKind.UNAUTHORIZED),
     ],
 )
 def test_an_accounts_balance(status: int, body: bytes, expected: object) -> None:
     with serving(reply(status, body)) as api, client_of(api.url) as client:
         got = client.get_balance()
-    assert (got.problem if isinstance(got, Trouble) else got) == expected
+    assert (got.kind if isinstance(got, CheckFailure) else got) == expected

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from worker.simulator import FAULTS, Faults, Simulator, SimulatorOptions, fingerprint, running_simulator
-from worker.simulator.projects import Project
+from worker.simulator.lifecycle.projects import Project
 
 from .clock import Clock
 

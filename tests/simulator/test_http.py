@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from worker.simulator import Simulator, SimulatorOptions, running_simulator, serve
-from worker.simulator.catalogue import CATALOGUE
-from worker.simulator.projects import Project
+from worker.simulator.lifecycle.catalogue import CATALOGUE
+from worker.simulator.lifecycle.projects import Project
 
 from .clock import Clock
 
@@ -142,8 +142,9 @@ def test_health_and_control_need_no_key_and_are_not_counted(sim: Simulator, clie
         "requests": {"200": 1, "401": 1, "404": 1},
         "projects": 0,
         "faults": {},
+        "webhooks": {},
     }
-    assert sim.stats() == {"requests": {"200": 1, "401": 1, "404": 1}, "projects": 0, "faults": {}}
+    assert sim.stats() == {"requests": {"200": 1, "401": 1, "404": 1}, "projects": 0, "faults": {}, "webhooks": {}}
 
 
 def test_many_are_created_and_paged_through(sim: Simulator, client: httpx.Client) -> None:

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.simulator import SimulatorOptions, payloads
-from worker.simulator.catalogue import CATALOGUE, CreateEndpoint
-from worker.simulator.links import Links
-from worker.simulator.order import Order, OrderError, parse
-from worker.simulator.projects import Project, Projects
+from worker.simulator import SimulatorOptions
+from worker.simulator.lifecycle import payloads
+from worker.simulator.lifecycle.catalogue import CATALOGUE, CreateEndpoint
+from worker.simulator.lifecycle.create_request import CreateRequest, CreateRequestError, parse
+from worker.simulator.lifecycle.links import Links
+from worker.simulator.lifecycle.projects import Project, Projects
 
 BORN = 1_790_357_664.446
 LONG_AFTER = BORN + 1_000_000
@@ -27,9 +28,9 @@ CREATED_KEYS = {
 SURE = {"failure_rate": 0.0, "cancel_rate": 0.0}
 
 
-def make(path: str, order: Order | None = None, **options: float) -> Project:
+def make(path: str, order: CreateRequest | None = None, **options: float) -> Project:
     chosen = SimulatorOptions(**{**SURE, **options})  # type: ignore[arg-type] # floats only, by the signature above
-    return Projects(chosen, lambda: BORN).create(CATALOGUE[path], order or Order())
+    return Projects(chosen, lambda: BORN).create(CATALOGUE[path], order or CreateRequest())
 
 
 def details(project: Project, now: float) -> payloads.Body:
@@ -46,7 +47,7 @@ def test_bodies_have_exactly_the_keys_of_their_kind(path: str, failure_rate: flo
 
 
 def test_a_video_shows_estimates_until_it_is_complete() -> None:
-    project = make("/v1/text-to-video", Order(end_seconds=15), correction_rate=1.0)
+    project = make("/v1/text-to-video", CreateRequest(end_seconds=15), correction_rate=1.0)
     early, late = details(project, BORN), details(project, LONG_AFTER)
     assert payloads.created(project) == {"id": project.id, "estimated_frame_cost": 450, "credits_charged": 450}
     assert (early["status"], early["fps"], early["credits_charged"], early["download"]) == ("queued", 30, 450, None)
@@ -58,7 +59,7 @@ def test_a_video_shows_estimates_until_it_is_complete() -> None:
 
 
 def test_an_image_has_a_file_for_each_image() -> None:
-    body = details(make("/v1/ai-image-generator", Order(image_count=3)), LONG_AFTER)
+    body = details(make("/v1/ai-image-generator", CreateRequest(image_count=3)), LONG_AFTER)
     assert isinstance(body["downloads"], list)
     names = [urlsplit(download["url"]).path.rsplit("/", 1)[1] for download in body["downloads"]]
     assert names == ["output-1.png", "output-2.png", "output-3.png"]
@@ -91,14 +92,14 @@ def test_a_link_is_good_for_a_day_and_only_whole() -> None:
 @pytest.mark.parametrize(
     ("path", "order", "price"),
     [
-        ("/v1/text-to-video", Order(end_seconds=6.2), 186),
-        ("/v1/auto-subtitle-generator", Order(start_seconds=2, end_seconds=7), 24),
-        ("/v1/ai-image-generator", Order(image_count=4), 20),
-        ("/v1/ai-qr-code-generator", Order(), 0),
-        ("/v1/ai-music-generator", Order(end_seconds=30), 30),
+        ("/v1/text-to-video", CreateRequest(end_seconds=6.2), 186),
+        ("/v1/auto-subtitle-generator", CreateRequest(start_seconds=2, end_seconds=7), 24),
+        ("/v1/ai-image-generator", CreateRequest(image_count=4), 20),
+        ("/v1/ai-qr-code-generator", CreateRequest(), 0),
+        ("/v1/ai-music-generator", CreateRequest(end_seconds=30), 30),
     ],
 )
-def test_prices(path: str, order: Order, price: int) -> None:
+def test_prices(path: str, order: CreateRequest, price: int) -> None:
     assert order.price(CATALOGUE[path]) == price
 
 
@@ -116,7 +117,7 @@ def test_prices(path: str, order: Order, price: int) -> None:
     ],
 )
 def test_an_order_that_makes_no_sense_is_refused(body: object, said: str) -> None:
-    with pytest.raises(OrderError, match=said):
+    with pytest.raises(CreateRequestError, match=said):
         parse(CATALOGUE["/v1/text-to-video"], body)
 
 
@@ -132,7 +133,7 @@ fields = {name for endpoint in CATALOGUE.values() for name in endpoint.required}
 def test_any_body_is_refused_or_has_a_price(endpoint: CreateEndpoint, body: dict[str, object]) -> None:
     try:
         order = parse(endpoint, body)
-    except OrderError:
+    except CreateRequestError:
         return
     assert body.keys() >= set(endpoint.required)
     assert order.price(endpoint) >= 0

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from worker.simulator import SimulatorOptions
-from worker.simulator.catalogue import CATALOGUE
-from worker.simulator.order import Order
-from worker.simulator.projects import SimulatorFullError
+from worker.simulator.lifecycle.catalogue import CATALOGUE
+from worker.simulator.lifecycle.create_request import CreateRequest
+from worker.simulator.lifecycle.projects import SimulatorFullError
 from worker.simulator.simulation import Simulation
 
 from .clock import Clock
@@ -19,7 +19,7 @@ def test_the_same_seed_and_creates_give_the_same_run() -> None:
     for seed in (7, 7, 8):
         simulation = Simulation(SimulatorOptions(seed=seed), Clock())
         simulation.create(50)
-        simulation.projects.create(VIDEO, Order())
+        simulation.projects.create(VIDEO, CreateRequest())
         runs.append(simulation.record())
     assert runs[0] == runs[1]
     assert not {record["id"] for record in runs[0]} & {record["id"] for record in runs[2]}

@@ -14,15 +14,16 @@ from sqlalchemy import event
 
 from tests.magic_hour.bodies import VIDEO
 from tests.magic_hour.server import Server, reply, serving
-from tests.store.sound import assert_sound
+from tests.store.row_checks import assert_sound
 from tests.store.world import ROUTES, claim, of, stored
 from tests.support.processes import API_KEY, wait_for
-from worker.domain.durations import Durations
+from worker.domain.scheduling.durations import Durations
 from worker.settings import Settings
 from worker.store.engine import Database
 from worker.store.models import CreditAdjustment, Delivery, Event, StatusTransition, TrackedProject
-from worker.store.recording import Recorded
-from worker.tracking.check import Clients, check
+from worker.store.projects.recording import Recorded
+from worker.tracking.check import check
+from worker.tracking.clients import Clients
 
 SETTINGS: Final = Settings(magic_hour_api_key=SecretStr(API_KEY), routes=ROUTES)
 HISTORY: Final = (StatusTransition, CreditAdjustment, Event, Delivery)

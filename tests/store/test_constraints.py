@@ -69,6 +69,8 @@ FINE: list[tuple[str, dict[str, Any]]] = [
     ("credit_adjustments", {"amount": -5, "total": -5, "flagged": True}),
     ("credit_adjustments", {"sequence": 2, "reason": "refund", "amount": -450, "total": 0, "corrects": 1}),
     ("deliveries", {"state": "sent", "sent_at": NOW}),
+    ("deliveries", {"state": "failed", "sent_at": NOW}),
+    ("deliveries", {"state": "confirmed", "sent_at": NOW, "confirmed_at": NOW}),
 ]
 BAD: list[tuple[str, dict[str, Any]]] = [
     ("accounts", {"rate_factor": 0}),
@@ -111,7 +113,7 @@ BAD: list[tuple[str, dict[str, Any]]] = [
     ("deliveries", {"event_id": "2"}),
     ("deliveries", {"state": "lost"}),
     ("deliveries", {"state": "sent"}),
-    ("deliveries", {"sent_at": NOW}),
+    ("deliveries", {"state": "confirmed", "sent_at": NOW}),
 ]
 ONLY_ONCE: list[tuple[str, dict[str, Any]]] = [
     ("tracked_projects", {"account": "default"}),

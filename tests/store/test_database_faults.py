@@ -19,12 +19,13 @@ from tests.store.checking import (
     check_claimed,
     faults_of,
 )
+from tests.store.deliveries.claiming import one_by_one
 from tests.store.world import LEASE, claim, hold, name, of, pass_time, record, seen, stored, track
-from worker.store.deliveries import DueDelivery
+from worker.domain.deliveries.due import DueDelivery
 from worker.store.engine import Database, StoreUnavailableError
 from worker.store.models import Account, Base, Delivery, TrackedProject
 from worker.tracking.deliver import Delivered, deliver
-from worker.tracking.intake import Taken
+from worker.tracking.intake import IntakeResult
 from worker.tracking.intake import track as take_in
 
 DEADLOCK: Final = "40P01"
@@ -111,7 +112,7 @@ def test_an_intake_that_a_deadlock_undoes_is_done_again(database: Database, post
         gate.rolls_back()
         theirs.result(PATIENCE)
         other.commits()
-        assert ours.result(PATIENCE) == Taken(new=1, known=2, reopened=0, rejected=())
+        assert ours.result(PATIENCE) == IntakeResult(new=1, known=2, reopened=0, rejected=())
     assert faults == [DEADLOCK]
     assert sorted(of(stored(database, TrackedProject), "project_id")) == [name(number) for number in (1, 2, 3, 9)]
 
@@ -183,9 +184,9 @@ def test_news_that_was_sent_is_not_sent_again_because_noting_it_was_undone(
     fail(postgres_url, 2, DEADLOCK, WHEN_SENT)
     sent: list[DueDelivery] = []
     count = len(stored(database, Delivery))
-    assert deliver(database, SETTINGS, sent.append) == Delivered(sent=count)
+    assert deliver(database, SETTINGS, one_by_one(sent.append)) == Delivered(sent=count)
     pass_time(database, 2 * LEASE)
-    assert deliver(database, SETTINGS, sent.append) == Delivered()
+    assert deliver(database, SETTINGS, one_by_one(sent.append)) == Delivered()
     assert len(sent) == count
 
 
@@ -227,7 +228,7 @@ def test_a_full_disk_leaves_nothing_and_says_what_to_do(database: Database, post
     fail(postgres_url, 1, DISK_FULL, AT_THE_STATEMENT)
     track(database, 1, 2)
     with api() as server:
-        with pytest.raises(StoreUnavailableError, match=r"^as the test wants: free some space .* nothing .* is lost"):
+        with pytest.raises(StoreUnavailableError, match=r"^as the test wants: free some disk space .* is safe"):
             check_batch(database, server)
         assert_nothing_recorded(database, 2)
         pass_time(database, LEASE)

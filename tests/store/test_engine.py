@@ -1,4 +1,4 @@
-"""Connections: times, forks, readers and writers, and what is said when the database does not play along."""
+"""Connections: times, forks, readers and writers, and the errors when the database misbehaves."""
 
 import os
 import sqlite3
@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text, update
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 
 from tests.store.world import track
 from worker.store.engine import Database, DatabaseError, StoreUnavailableError, clock, make_engine
 from worker.store.models import Account, Heartbeat
+from worker.store.schema import migrate
 
 EAST = timezone(timedelta(hours=5, minutes=45))
 TIMES = [
@@ -40,7 +41,7 @@ def test_a_time_comes_back_as_the_same_moment_in_utc(database: Database, moment:
 
 
 def test_a_time_without_a_zone_is_refused(database: Database) -> None:
-    with pytest.raises(StatementError, match="without a zone"):
+    with pytest.raises(StatementError, match="without a time zone"):
         keep(database, datetime(2026, 9, 25))  # noqa: DTZ001  the very thing that is refused
 
 
@@ -182,17 +183,55 @@ def test_a_database_that_cannot_be_reached_is_named_in_one_line_without_its_pass
     database.close()
 
 
-def test_missing_tables_are_unavailability_in_one_line_without_sql(postgres: str, tmp_path: Path) -> None:
+def test_a_missing_table_is_a_bug_and_shows_no_values(postgres: str, tmp_path: Path) -> None:
+    """Who starts is told to migrate. Later it is nothing that waiting helps with: not unavailability."""
     for url in (postgres, f"sqlite:///{tmp_path}/empty.db"):
         database = Database(url)
-        with pytest.raises(StoreUnavailableError) as caught, database.read() as connection:
+        with pytest.raises(DBAPIError, match="accounts") as caught, database.read() as connection:
             connection.execute(select(Account).where(Account.name == "s3cret")).all()
-        said = str(caught.value)
-        assert "accounts" in said
-        assert "\n" not in said
-        assert "SELECT" not in said
-        assert "s3cret" not in said
+        assert "s3cret" not in str(caught.value)
         database.close()
+
+
+@pytest.mark.parametrize("folder", ["", "made/by us/50 % büro"])
+def test_an_sqlite_file_is_for_its_owner_alone_wherever_it_lies(tmp_path: Path, folder: str) -> None:
+    path = tmp_path / folder / "renderwatch.db"
+    before = os.umask(0o022)
+    try:
+        database = Database(f"sqlite:///{path}")
+        migrate(database)
+        with database.write() as connection:
+            connection.execute(insert(Heartbeat).values(name="a", beat_at=TIMES[0]))
+            assert {each.name: each.stat().st_mode & 0o777 for each in path.parent.glob("renderwatch.db*")} == {
+                "renderwatch.db": 0o600,
+                "renderwatch.db-wal": 0o600,
+                "renderwatch.db-shm": 0o600,
+            }
+    finally:
+        os.umask(before)
+        database.close()
+
+
+def test_an_sqlite_file_that_cannot_be_opened_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, said in ((tmp_path, "Is a directory"), (tmp_path / ("x" * 300), "File name too long")):
+        with pytest.raises(DatabaseError, match=f"the SQLite file {path} cannot be opened: {said}"):
+            make_engine(f"sqlite:///{path}")
+    with pytest.raises(DatabaseError, match=r"the folder .*/file of the SQLite file cannot be created"):
+        make_engine(f"sqlite:///{tmp_path}/file/renderwatch.db")
+
+
+def test_what_sqlite_accepted_survives_a_loss_of_power(sqlite_url: str) -> None:
+    database = Database(sqlite_url)
+    with database.read() as connection:
+        assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
+    database.close()
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(DatabaseError, match="in-memory"):
+        make_engine(url)
 
 
 def test_a_file_that_is_no_database_is_unavailability(tmp_path: Path) -> None:
@@ -213,9 +252,9 @@ def test_errors_do_not_show_what_was_to_be_stored(database: Database) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("no url", "no database URL"),
-        ("", "no database URL"),
-        ("postgresql://host:s3cret/renderwatch", "no database URL"),
+        ("no url", "not a database URL"),
+        ("", "not a database URL"),
+        ("postgresql://host:s3cret/renderwatch", "not a database URL"),
         ("mysql://somebody:s3cret@host/renderwatch", "mysql is not supported"),
         ("mysql+pymysql://somebody:s3cret@host/renderwatch", "mysql is not supported"),
     ],
@@ -260,7 +299,7 @@ def test_writers_on_sqlite_take_turns_instead_of_failing(sqlite_url: str) -> Non
 
 
 def test_a_database_that_stays_locked_is_unavailability(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.store.engine._LOCK_TIMEOUT", 0.1)
+    monkeypatch.setattr("worker.store.sqlite.LOCK_TIMEOUT", 0.1)
     database = Database(sqlite_url)
     other = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -14,14 +14,15 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
-from tests.store.sound import assert_sound
+from tests.store.row_checks import assert_sound
 from tests.store.world import ROUTES, answer, name, project, seen, track
 from tests.support.processes import ROOT
 from tests.support.services import postgres_database
 from worker.store.engine import Database
 from worker.store.models import Base
-from worker.store.operations import untrack
-from worker.store.schema import downgrade, is_current, migrate, newest
+from worker.store.projects.operator_actions import untrack
+from worker.store.schema import check, downgrade, migrate, newest
+from worker.store.schema_version import VERSION_TABLE
 
 STEPS = [step.revision for step in reversed(list(ScriptDirectory(str(ROOT / "migrations")).walk_revisions()))]
 
@@ -58,7 +59,7 @@ def shape(connection: Connection) -> dict[str, Any]:
             "primary key": inspector.get_pk_constraint(table),
         }
         for table in sorted(inspector.get_table_names())
-        if table != "alembic_version"
+        if table != VERSION_TABLE
     }
 
 
@@ -83,7 +84,7 @@ def contents(database: Database) -> Contents:
         return {
             table.name: [dict(row) for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()]
             for table in found.tables.values()
-            if table.name != "alembic_version"
+            if table.name != VERSION_TABLE
         }
 
 
@@ -108,7 +109,9 @@ def fill(database: Database) -> None:
 def test_the_migrations_make_what_the_models_say(empty: Database) -> None:
     migrate(empty)
     with empty.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "version_table": VERSION_TABLE}
+        )
         assert compare_metadata(context, Base.metadata) == []
         migrated = shape(connection)
     downgrade(empty, "base")
@@ -155,17 +158,26 @@ def test_after_a_round_trip_everything_works_and_history_is_guarded(empty: Datab
         connection.execute(text("DELETE FROM credit_adjustments"))
 
 
+def test_it_migrates_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = tmp_path / "100% für #1"
+    odd.symlink_to(ROOT / "migrations")
+    monkeypatch.setattr("worker.store.schema.STEPS", odd)
+    database = Database(f"sqlite:///{tmp_path / 'odd.db'}")
+    migrate(database)
+    database.close()
+
+
 def test_a_step_that_fails_leaves_nothing_behind(empty: Database) -> None:
     with empty.write() as connection:
         connection.execute(text("CREATE TABLE events (id INTEGER)"))  # in the way of the third step
-    with pytest.raises(Exception, match="already exists"):
+    with pytest.raises(Exception, match="have the names of ours"):
         migrate(empty)
     assert set(contents(empty)) == {"events"}
     with empty.write() as connection:
         connection.execute(text("DROP TABLE events"))
     migrate(empty)
     with empty.read() as connection:
-        assert is_current(connection)
+        check(connection)
 
 
 def environment(url: str) -> dict[str, str]:
@@ -181,7 +193,7 @@ def test_many_may_migrate_at_the_same_time(empty_url: str, empty: Database, tmp_
     ends = [(process.communicate(timeout=60)[1], process.returncode) for process in running]
     assert ends == [("", 0)] * 3
     with empty.read() as connection:
-        assert is_current(connection)
+        check(connection)
 
 
 def test_alembics_own_command_works_too(empty_url: str, empty: Database) -> None:

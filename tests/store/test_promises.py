@@ -25,17 +25,18 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.store.sound import assert_sound
+from tests.store.deliveries import claiming as deliveries
+from tests.store.row_checks import assert_sound
 from tests.store.world import ROUTES, begin, claim, fill, name, older, pass_time, record, request, seen, stored, track
 from tests.support.services import postgres_database
-from worker.domain.allowance import Limits
-from worker.domain.observation import Answer, Observation, Problem, ProjectError, Trouble
-from worker.store import operations
-from worker.store.deliveries import DueDelivery, claim_deliveries, mark_failed, mark_sent
+from worker.domain.deliveries.due import DueDelivery
+from worker.domain.projects.observation import Answer, CheckFailure, FailureKind, Observation, ProjectError
+from worker.domain.scheduling.rate_limit import Limits
 from worker.store.engine import Database
-from worker.store.invariants import violations
-from worker.store.leases import Batch, Lease
 from worker.store.models import CreditAdjustment, Delivery, Event, StatusTransition, TrackedProject
+from worker.store.monitoring.invariants import violations
+from worker.store.projects import operator_actions
+from worker.store.scheduling.leases import Batch, Lease
 
 LIMITS: Final = Limits(rate=0.5, burst=8)
 HISTORY: Final = (StatusTransition, CreditAdjustment, Event)
@@ -50,7 +51,7 @@ observations = st.builds(
     enabled=st.sampled_from([True, True, True, False]),
     error=st.sampled_from([None, ProjectError("NO_FACE", "no face found")]),
 )
-troubles = st.builds(Trouble, st.sampled_from(Problem), st.just("trouble"), st.sampled_from([None, 5.0]))
+troubles = st.builds(CheckFailure, st.sampled_from(FailureKind), st.just("trouble"), st.sampled_from([None, 5.0]))
 answers = st.one_of(observations, observations, troubles)
 moments = st.sampled_from([0.5, 5.0, 61.0, 700.0, 4_000.0, 90_000.0, 700_000.0])
 
@@ -135,17 +136,16 @@ class Promises(RuleBasedStateMachine):
     @rule(number=numbers)
     def ask_for_a_check(self, number: int) -> None:
         with self.database.write() as connection:
-            operations.recheck(connection, None, [name(number)], "tests", None)
+            operator_actions.recheck(connection, None, [name(number)], "tests", None)
 
     @rule(number=numbers)
     def lose_interest(self, number: int) -> None:
         with self.database.write() as connection:
-            operations.untrack(connection, None, [name(number)], "tests", None)
+            operator_actions.untrack(connection, None, [name(number)], "tests", None)
 
     @rule()
     def take_news(self) -> None:
-        with self.database.write() as connection:
-            taken = claim_deliveries(connection, limit=3, lease_seconds=60)
+        taken = deliveries.claim(self.database, limit=3)
         assert len({delivery.id for delivery in taken}) == len(taken)
         self.sending += taken
 
@@ -153,11 +153,7 @@ class Promises(RuleBasedStateMachine):
     @rule(data=st.data(), arrived=st.booleans())
     def finish_sending(self, data: st.DataObject, arrived: bool) -> None:  # noqa: FBT001  hypothesis names it
         delivery = data.draw(st.sampled_from(self.sending))
-        with self.database.write() as connection:
-            if arrived:
-                mark_sent(connection, [delivery.id])
-            else:
-                mark_failed(connection, [(delivery, "no answer")], give_up_after=86_400, jitter=1.0)
+        (deliveries.sent if arrived else deliveries.failed)(self.database, [delivery])
 
     @rule(seconds=moments)
     def wait(self, seconds: float) -> None:

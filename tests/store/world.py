@@ -1,25 +1,25 @@
 """Short words for what every test of the store does, and a way to let time pass without waiting for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, RowMapping, Select, Table, select, text, update
 
-from worker.domain.allowance import Limits
-from worker.domain.durations import Durations
-from worker.domain.observation import Answer, Observation
-from worker.domain.request import TrackRequest
-from worker.domain.schedule import Plan
-from worker.domain.status import Kind
-from worker.store.claims import claim_due
+from worker.domain.intake.request import TrackRequest
+from worker.domain.projects.observation import Answer, Observation
+from worker.domain.projects.status import Kind
+from worker.domain.scheduling.durations import Durations
+from worker.domain.scheduling.rate_limit import Limits
+from worker.domain.scheduling.schedule import Plan
 from worker.store.engine import Database
-from worker.store.intake import Stored, store_requests
-from worker.store.leases import Batch, Lease, begin_batch
 from worker.store.models import Account, Base, TrackedProject
-from worker.store.news import Routes
-from worker.store.recording import Recorded, record_batch
+from worker.store.projects.intake import Stored, store_requests
+from worker.store.projects.recording import Recorded, record_batch
+from worker.store.projects.write_changes import Routes
+from worker.store.scheduling.claims import claim_due
+from worker.store.scheduling.leases import Batch, Lease, begin_batch
 from worker.store.types import UtcDateTime
 
 PLAN: Final = Plan()
@@ -28,7 +28,7 @@ LEASE: Final = 60.0
 CREATED: Final = datetime(2026, 9, 25, 17, 34, 24, tzinfo=UTC)
 ROUTES: Final = {"*": ["celery:news.archive"], "project.completed": ["celery:billing.book?queue=billing"]}
 # What is never updated keeps its times.
-_MOVING: Final = ("accounts", "tracked_projects", "leases", "deliveries", "heartbeats")
+_MOVING: Final = ("accounts", "tracked_projects", "leases", "deliveries", "destinations", "heartbeats")
 
 
 def name(number: int) -> str:
@@ -51,7 +51,7 @@ def fill(database: Database, tokens: float = 1000) -> None:
         connection.execute(update(Account).values(tokens=tokens))
 
 
-def claim(
+def claim(  # noqa: PLR0913  as claim_due
     database: Database,
     limits: Limits = PLENTY,
     *,
@@ -60,6 +60,7 @@ def claim(
     lease_seconds: float = LEASE,
     full: bool = True,
     durations: Durations = Durations(),  # noqa: B008  never changed
+    with_key: Collection[str] | None = None,
 ) -> list[Batch]:
     """Claim what is due, with an allowance that is ``full`` or as it happens to be."""
     if full:
@@ -72,6 +73,7 @@ def claim(
             lease_seconds=lease_seconds,
             batch_size=batch_size,
             max_in_flight=max_in_flight,
+            with_key=with_key,
         )
 
 
@@ -128,10 +130,10 @@ def pass_time(database: Database, seconds: float) -> None:
 def _move(connection: Connection, table: Table, seconds: float) -> None:
     times = [column for column in table.columns if isinstance(column.type, UtcDateTime)]
     if connection.dialect.name == "sqlite":
-        moved = "strftime('%Y-%m-%d %H:%M:%f', {0}, '-{1:f} seconds') || '000'"
+        moved = "strftime('%Y-%m-%d %H:%M:%f', {0}, '{1:+f} seconds') || '000'"
     else:
-        moved = "{0} - interval '{1:f} seconds'"
-    values = {column: text(moved.format(column.name, seconds)) for column in times}
+        moved = "{0} + interval '{1:f} seconds'"
+    values = {column: text(moved.format(column.name, -seconds)) for column in times}
     connection.execute(update(table).values(values))
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -49,16 +50,25 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
+
+
 class Program:
     """One running process. Its children are killed with it."""
 
     def __init__(self, name: str, command: list[str], variables: Mapping[str, str], folder: Path) -> None:
+        """Start it in a folder: an absolute path with its arguments, or arguments of this Python."""
         self.name = name
         self._asked = False
         self._log = folder / f"{name}.log"
         with self._log.open("w", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [sys.executable, *command],
+                command if command[0].startswith("/") else [sys.executable, *command],
                 cwd=folder,
                 env=_clean() | dict(variables),
                 stdin=subprocess.DEVNULL,
@@ -106,7 +116,8 @@ def _clean() -> dict[str, str]:
     """Return this process's environment without any setting, so that a developer's own cannot leak into tests."""
     ours = ("RENDERWATCH_", "MAGIC_HOUR_", "DATABASE_URL", "CELERY_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    # Text, because tests read the logs as people do.
+    return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "RENDERWATCH_LOG_FORMAT": "text"}
 
 
 class Programs:

@@ -2,14 +2,13 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 import redis
 
-from tests.support.processes import wait_for
+from tests.support.processes import free_port, wait_for
 from tests.support.services import Broker, unavailable
 
 
@@ -19,9 +18,7 @@ class RedisNode:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._server: subprocess.Popen[bytes] | None = None
         self.start()
 

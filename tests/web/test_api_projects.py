@@ -1,12 +1,18 @@
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
-from tests.store.world import fill, pass_time, seen, stored
+from tests.store.world import fill, pass_time, seen, stored, track
 from tests.web.conftest import Served, answer_all
-from worker.domain.observation import ProjectError
-from worker.store.models import OperatorAction, TrackedProject
+from worker.client import Project
+from worker.domain.projects.observation import ProjectError
+from worker.store.engine import clock
+from worker.store.models import Account, OperatorAction, TrackedProject
+from worker.store.monitoring.job_heartbeats import record_heartbeat
+from worker.store.projects import accounts
 
 ID = "cmb1xk2v80000l70"
 ITEM = {"kind": "video", "project_id": ID, "credits_charged": 450, "metadata": {"order": 4711}}
@@ -39,6 +45,38 @@ def test_a_project_is_tracked_once_and_the_answer_tells(api: httpx.Client, web: 
         450,
         {"order": 4711},
     )
+    assert row["tracked_by"] == first.json()["project"]["tracked_by"] == "tests"
+
+
+def test_a_second_request_says_what_it_added_and_what_it_left(api: httpx.Client) -> None:
+    api.post("/v1/projects", json={"kind": "video", "project_id": ID})
+    second = api.post("/v1/projects", json=ITEM).json()
+    assert (second["added"], second["ignored"]) == (["credits_charged", "metadata"], [])
+    third = api.post("/v1/projects", json=ITEM | {"metadata": {"order": 1}}).json()
+    assert (third["added"], third["ignored"], third["note"]) == ([], ["metadata"], None)
+
+
+def test_a_project_of_an_account_without_a_key_is_taken_and_says_what_it_waits_for(api: httpx.Client) -> None:
+    answered = api.post("/v1/projects", json=ITEM | {"account": "nobody"})
+    assert (answered.status_code, answered.json()["tracked"]) == (201, "new")
+    assert answered.json()["note"].startswith("account 'nobody' has no API key")
+
+
+def test_an_account_above_the_bound_is_no_conflict_and_does_not_wait(
+    api: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(accounts, "MOST_ACCOUNTS", 0)
+    refused = ITEM | {"account": "nobody"}
+    assert "this name is new" in problem(api.post("/v1/projects", json=refused), 422, "too_many_accounts")
+    many = api.post("/v1/projects/bulk", json={"projects": [refused]}).json()
+    assert (len(many["rejected"]), many["notes"]) == (1, [])
+
+
+def test_metadata_that_is_nested_too_deep_is_refused(api: httpx.Client, web: Served) -> None:
+    body = f'{{"kind": "video", "project_id": "{ID}", "metadata": {chr(123)}"a": {"[" * 20_000}{"]" * 20_000}}}}}'
+    answered = api.post("/v1/projects", content=body, headers={"content-type": "application/json"})
+    assert problem(answered, 422, "bad_request") == "metadata is nested deeper than 16 levels"
+    assert stored(web.database, TrackedProject) == []
 
 
 @pytest.mark.parametrize(
@@ -47,9 +85,8 @@ def test_a_project_is_tracked_once_and_the_answer_tells(api: httpx.Client, web: 
         ({"kind": "film", "project_id": ID}, "kind is 'film'; it must be video, image or audio"),
         ({"kind": "video", "project_id": "../x"}, "must be the id from the create call"),
         ({"kind": "video", "project_id": ID, "acount": "x"}, "did you mean account?"),
-        ({"kind": "video", "project_id": ID, "account": "nobody"}, "has no API key"),
         ({"kind": "video", "project_id": ID, "notify": ["celery:other.task"]}, "is not allowed"),
-        ([], "a request is an object"),
+        ([], "a request must be an object"),
     ],
 )
 def test_a_wrong_request_is_explained_and_changes_nothing(
@@ -62,7 +99,7 @@ def test_a_wrong_request_is_explained_and_changes_nothing(
 def test_the_same_id_for_another_account_is_a_conflict(api: httpx.Client) -> None:
     api.post("/v1/projects", json=ITEM)
     other = api.post("/v1/projects", json=ITEM | {"account": "studio"})
-    assert "tracked already, for account 'default'" in problem(other, 409, "tracked_elsewhere")
+    assert "already tracked for account 'default'" in problem(other, 409, "tracked_elsewhere")
 
 
 def test_many_are_taken_beside_bad_ones(api: httpx.Client) -> None:
@@ -89,6 +126,52 @@ def test_many_are_taken_beside_bad_ones(api: httpx.Client) -> None:
 )
 def test_what_is_not_json_is_refused(api: httpx.Client, body: bytes, kind: str, status: int) -> None:
     problem(api.post("/v1/projects", content=body, headers={"content-type": kind}), status, "not_json")
+
+
+_TWICE = '{"kind": "video", "project_id": "twice-0001", "metadata": {"k": [{"order": 1, "order": 1}]}}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/v1/projects", _TWICE), ("/v1/projects/bulk", f'{{"projects": [{_TWICE}]}}')]
+)
+def test_a_key_that_occurs_twice_is_named(api: httpx.Client, path: str, body: str) -> None:
+    answered = api.post(path, content=body, headers={"content-type": "application/json"})
+    said = problem(answered, 400, "bad_request")
+    assert said == "the key 'order' occurs twice in one object; keep one of them"
+    assert api.get("/v1/projects/video/twice-0001").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "said"),
+    [
+        ({"content-type": "application/json; charset=utf-16"}, 415, "send JSON in UTF-8"),
+        ({"content-type": "application/json", "content-encoding": "gzip"}, 415, "send the body uncompressed"),
+        ({"content-type": 'application/json; charset="UTF-8"', "content-encoding": "identity"}, 422, "kind is"),
+    ],
+)
+def test_what_is_not_plain_utf8_is_refused_with_what_to_send(
+    api: httpx.Client, headers: dict[str, str], status: int, said: str
+) -> None:
+    code = "not_json" if status == 415 else "bad_request"
+    assert said in problem(api.post("/v1/projects", content=b'{"kind": "x"}', headers=headers), status, code)
+
+
+def test_a_running_project_says_when_it_is_expected_to_finish(api: httpx.Client, web: Served) -> None:
+    path = f"/v1/projects/video/{ID}"
+    assert api.post("/v1/projects", json=ITEM).json()["project"]["estimate"] is None
+    fill(web.database)
+    answer_all(web.database, seen("rendering", type="VIDEO_TO_VIDEO", created_at=None))
+    project = Project.model_validate(api.get(path).json())
+    assert project.estimate is not None
+    assert project.estimate.source == "published"
+    assert project.estimate.earliest_at < project.estimate.finish_at < project.estimate.latest_at
+    assert api.get("/v1/projects").json()["data"][0]["estimate"]["source"] == "published"
+    pass_time(web.database, 772)
+    later = Project.model_validate(api.get(path).json())
+    assert later.estimate is not None
+    assert later.estimate.progress > project.estimate.progress
+    answer_all(web.database, seen("complete", type="VIDEO_TO_VIDEO"))
+    assert api.get(path).json()["estimate"] is None
 
 
 def test_history_ledger_and_events_can_be_read(api: httpx.Client, web: Served) -> None:
@@ -142,6 +225,8 @@ def test_the_list_can_be_filtered_and_paged_to_its_end(api: httpx.Client, web: S
     assert page(api, kind="image") == everything[1::3][::-1]
     assert page(api, metadata="order:7") == ["project-0007"]
     assert page(api, metadata=["order:7", "team:a%b"]) == []
+    assert sorted(page(api, metadata=["order:1*", "team:x"])) == everything[10:20]
+    assert sorted(page(api, metadata="team:a%*", limit=5)) == everything[:5]
     assert len(page(api, text="a%b")) == 5
     assert page(api, text="project-0003") == ["project-0003"]
     assert sorted(page(api, text="project-001")) == everything[10:20]
@@ -154,8 +239,10 @@ def test_the_list_can_be_filtered_and_paged_to_its_end(api: httpx.Client, web: S
 
 
 def test_a_search_that_finds_little_goes_on_part_by_part(api: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.store.search.WINDOW", 10)
-    items = [{"kind": "video", "project_id": f"project-{n:04}", "metadata": {"odd": n % 24}} for n in range(50)]
+    monkeypatch.setattr("worker.store.projects.search.WINDOW", 10)
+    items = [
+        {"kind": "video", "project_id": f"project-{n:04}", "metadata": {"odd": f"odd-{n % 24}-"}} for n in range(50)
+    ]
     api.post("/v1/projects/bulk", json={"projects": items})
     for sort, expected in (("newest", ["project-0027", "project-0003"]), ("oldest", ["project-0003", "project-0027"])):
         found: list[str] = []
@@ -163,7 +250,7 @@ def test_a_search_that_finds_little_goes_on_part_by_part(api: httpx.Client, monk
         pages = 0
         while True:
             pages += 1
-            answered = api.get("/v1/projects", params={"metadata": "odd:3", "sort": sort, **cursor}).json()
+            answered = api.get("/v1/projects", params={"text": "odd-3-", "sort": sort, **cursor}).json()
             found += [each["project_id"] for each in answered["data"]]
             if not answered["next_cursor"]:
                 break
@@ -175,7 +262,7 @@ def test_a_search_that_finds_little_goes_on_part_by_part(api: httpx.Client, monk
 
 @pytest.mark.parametrize("cursor", ["x", "bnVsbA", "W10", "WyJuZXdlc3QiLG51bGwsMWU5OTld", "🎬"])
 def test_a_made_up_cursor_is_refused(api: httpx.Client, cursor: str) -> None:
-    problem(api.get("/v1/projects", params={"cursor": cursor}), 422, "bad_cursor")
+    problem(api.get("/v1/projects", params={"cursor": cursor}), 400, "bad_cursor")
 
 
 @pytest.mark.parametrize(
@@ -209,3 +296,17 @@ def test_what_an_operator_does_is_noted_with_the_tokens_name(api: httpx.Client, 
     assert api.post("/v1/projects", json=ITEM).json()["tracked"] == "reopened"
     problem(api.post(f"/v1/projects/audio/{ID}/recheck"), 404, "not_tracked")
     problem(api.delete(f"/v1/projects/audio/{ID}"), 404, "not_tracked")
+
+
+def test_why_a_project_is_not_checked_now(api: httpx.Client, web: Served) -> None:
+    track(web.database, 1)
+    path = "/v1/projects/video/project-000001/next-check"
+    down = api.get(path).json()
+    assert (down["waits_for"], down["reasons"]) == ("dispatch, which has never run: no beat runs", ["dispatch_down"])
+    assert down["remedy"] == "renderwatch beat"
+    with web.database.write() as connection:
+        record_heartbeat(connection, "dispatch")
+        connection.execute(update(TrackedProject).values(next_check_at=clock(connection) - timedelta(minutes=1)))
+        connection.execute(update(Account).values(tokens=-1000, refilled_at=clock(connection)))
+    assert api.get(path).json()["waits_for"].startswith("room in the rate limit of its account, which has 1 due check")
+    assert api.get("/v1/projects/video/project-000002/next-check").status_code == 404

@@ -13,7 +13,7 @@ from tests.store.world import name, request, seen, stored, track
 from tests.support.services import unavailable
 from tests.web.conftest import Served, answer_all, served, token_for
 from tests.web.test_pages import PAGES, kill_deliveries, pause
-from worker.domain.observation import ProjectError
+from worker.domain.projects.observation import ProjectError
 from worker.store.engine import Database
 from worker.store.models import Account, Delivery, OperatorAction
 
@@ -42,13 +42,16 @@ LOOKS = [
 ]
 
 
+def chromium() -> str:
+    """Return the path of the browser, or skip the test."""
+    path = os.environ.get("TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    return path or unavailable("no chromium on the PATH, and none at TEST_CHROMIUM")
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = os.environ.get("TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        unavailable("no chromium on the PATH, and none at TEST_CHROMIUM")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=OPTIONS)
+        started = playwright.chromium.launch(executable_path=chromium(), args=OPTIONS)
         yield started
         started.close()
 
@@ -136,7 +139,7 @@ def test_a_pause_is_lifted(page: Page, look: Look, web: Served) -> None:
     expect(page.locator(".account")).to_contain_text("unauthorized")
     page.get_by_label("Why").fill("the key works again")
     page.get_by_role("button", name="Lift the pause").click()
-    expect(page.get_by_role("status")).to_contain_text("Not paused any more")
+    expect(page.get_by_role("status")).to_contain_text("Resumed: its projects are checked")
     assert [each["paused_until"] for each in stored(web.database, Account)] == [None]
     assert "the key works again" in stored(web.database, OperatorAction)[-1]["reason"]
 
@@ -148,9 +151,9 @@ def test_many_are_untracked_at_once_after_a_second_question(page: Page, look: Lo
         box.check()
     page.get_by_role("button", name="Untrack…").click()
     expect(page.get_by_role("heading", name="Stop following 2 projects?")).to_be_visible()
-    page.get_by_label("Why").fill("tests")
+    page.get_by_label("Reason").fill("tests")
     page.get_by_role("button", name="Untrack 2").click()
-    expect(page.get_by_role("status")).to_contain_text("Not followed any more (2)")
+    expect(page.get_by_role("status")).to_contain_text("No longer tracked (2)")
 
 
 def test_no_page_is_hard_to_use_for_anybody(page: Page, web: Served) -> None:
@@ -185,7 +188,7 @@ def test_the_login_page_is_easy_to_use_too(browser: Browser, look: Look, web: Se
     page.goto(f"{web.url}/projects?state=open")
     page.get_by_label("Token").fill("rw_" + "x" * 43)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("no valid token")
+    expect(page.get_by_role("alert")).to_contain_text("not a valid token")
     serious = [each for each in Axe().run(page).response["violations"] if each["impact"] in ("serious", "critical")]
     assert serious == []
     page.goto(f"{web.url}/login?next=/projects%3Fstate%3Dopen#{token_for(web.database, 'read')}")

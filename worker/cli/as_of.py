@@ -1,4 +1,4 @@
-"""``renderwatch as-of``: what was believed at a time."""
+"""``renderwatch as-of``: what was known at a given time."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -7,17 +7,17 @@ import click
 
 from worker.cli.context import json_option, open_database
 from worker.cli.output import console, print_json, table, word
-from worker.store.as_of import projects_as_of
+from worker.store.readers.as_of import projects_as_of
 
 
-@click.command("as-of", short_help="Show what was believed of projects at a time.")
+@click.command("as-of", short_help="Show what was known about projects at a given time.")
 @click.argument("moment")
 @click.argument("project_ids", nargs=-1, required=True)
 @json_option
 def as_of(moment: str, project_ids: Sequence[str], *, as_json: bool) -> None:
-    """Show what was believed of projects at a time: the status and the credits last observed until then.
+    """Show what was known about projects at a given time: the status and credits last observed by then.
 
-    The time is ISO 8601, for example 2026-09-25T17:34Z; without a zone it is UTC.
+    The time is ISO 8601, for example 2026-09-25T17:34Z; without a time zone it is UTC.
     """
     at = parse_time(moment)
     with open_database() as database, database.read() as connection:
@@ -40,5 +40,5 @@ def parse_time(value: str) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError:
-        raise click.BadParameter(f"{value!r} is no ISO 8601 time; write for example 2026-09-25T17:34Z") from None
+        raise click.BadParameter(f"{value!r} is not an ISO 8601 time; write it like 2026-09-25T17:34Z") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""``renderwatch completion``: what a shell needs to complete our commands."""
+"""``renderwatch completion``: shell completion."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -11,5 +11,5 @@ def completion(shell: str) -> None:
     found = get_completion_class(shell)
     root = click.get_current_context().find_root().command
     if found is None:
-        raise click.ClickException(f"there is no completion for {shell}")
+        raise click.ClickException(f"completion is not available for {shell}")
     click.echo(found(root, {}, "renderwatch", "_RENDERWATCH_COMPLETE").source())

@@ -1,44 +1,42 @@
-"""What most commands need: the database, the project that was meant, the person who asks."""
+"""What most commands need: the database, the project that is meant, and the user's name."""
 
 import getpass
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 import click
 
-from worker.domain.status import KINDS, Kind
+from worker.domain.projects.status import KINDS, Kind
 from worker.settings import get_settings
-from worker.store import operations
 from worker.store.engine import Database
-from worker.store.schema import is_current
+from worker.store.projects import operator_actions
+from worker.store.schema import check
 
 _F = TypeVar("_F", bound=Callable[..., object])
 
 
 @contextmanager
 def open_database() -> Iterator[Database]:
-    """Give the database of the settings. Raises ClickException when it lacks our tables."""
+    """Open the database of the settings. Raises SchemaError if its schema is not one that this version can use."""
     database = Database(get_settings().database)
     try:
         with database.read() as connection:
-            current = is_current(connection)
-        if not current:
-            raise click.ClickException("the database does not have the present tables; run: renderwatch migrate")
+            check(connection)
         yield database
     finally:
         database.close()
 
 
 def as_kind(value: str | None) -> Kind | None:
-    """Return a kind that click has checked already."""
+    """Return a kind that click has validated."""
     return next((kind for kind in KINDS if kind == value), None)
 
 
 def kind_option(command: _F) -> _F:
-    """Add ``--kind``, for the rare id that is known under several."""
+    """Add ``--kind``, for the rare id that is tracked under several kinds."""
     option = click.option(
-        "--kind", type=click.Choice(KINDS), help="Only needed when an id is known under several kinds."
+        "--kind", type=click.Choice(KINDS), help="Needed only if the id is tracked under several kinds."
     )
     return option(command)
 
@@ -49,21 +47,34 @@ def json_option(command: _F) -> _F:
 
 
 def the_kind(database: Database, kind: str | None, project_id: str) -> Kind:
-    """Return the kind under which an id is known. Raises ClickException when there is none, or more than one."""
+    """Return the kind under which an id is tracked. Raises ClickException if there is none or more than one."""
     with database.read() as connection:
-        kinds = operations.kinds_of(connection, project_id)
+        kinds = operator_actions.kinds_of(connection, project_id)
     if kind is not None:
         kinds = [found for found in kinds if found == kind]
     if len(kinds) > 1:
-        raise click.ClickException(f"{project_id} is known as {' and '.join(kinds)}; add --kind")
+        raise click.ClickException(_ambiguous(project_id, kinds))
     found = as_kind(kinds[0]) if kinds else None
     if found is None:
         raise click.ClickException(f"{project_id} is not tracked; run: renderwatch track {project_id}")
     return found
 
 
+def refuse_ambiguous(database: Database, kind: str | None, project_ids: Sequence[str]) -> None:
+    """Raise ClickException if an id is tracked under several kinds and no kind was given."""
+    with database.read() as connection:
+        twice = {} if kind else operator_actions.tracked_twice(connection, project_ids)
+    for project_id in project_ids:
+        if kinds := twice.get(project_id):
+            raise click.ClickException(_ambiguous(project_id, kinds))
+
+
+def _ambiguous(project_id: str, kinds: Sequence[str]) -> str:
+    return f"{project_id} is tracked as {' and '.join(kinds)}; add --kind"
+
+
 def actor() -> str:
-    """Return the name of whoever runs the command."""
+    """Return the name of the user who runs the command."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):

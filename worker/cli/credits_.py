@@ -1,4 +1,4 @@
-"""``renderwatch credits``: the ledger of a project, and reports of all of them."""
+"""``renderwatch credits``: a project's ledger, and spend reports."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ import click
 from worker.cli.context import json_option, kind_option, open_database, the_kind
 from worker.cli.credits_report import report
 from worker.cli.output import console, print_json, signed, table, word
-from worker.store import queries
+from worker.store.projects import queries
 
 _PROJECT: Final = "project"
 
@@ -22,9 +22,9 @@ class _ProjectByDefault(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group("credits", cls=_ProjectByDefault, short_help="Show a project's credit ledger, or a report of all.")
+@click.group("credits", cls=_ProjectByDefault, short_help="Show a project's credit ledger, or a spend report.")
 def credits_() -> None:
-    """Show a project's credit ledger (`credits ID`), or what was spent (`credits report`); --json prints JSON."""
+    """Show a project's credit ledger (`credits ID`), or a spend report (`credits report`); --json prints JSON."""
 
 
 @credits_.command(_PROJECT, short_help="Show a project's credit ledger.")
@@ -52,7 +52,7 @@ def project(project_id: str, kind: str | None, *, as_json: bool) -> None:
                     word(row["status"]),
                     row["observed_at"],
                     row["source"],
-                    "absurd: please look" if row["flagged"] else "",
+                    "out of bounds: please check" if row["flagged"] else "",
                 )
                 for row in rows
             ],

@@ -1,4 +1,4 @@
-"""``renderwatch delays``: how late ends are seen, and what that costs in requests."""
+"""``renderwatch delays``: detection delays, and the requests spent on them."""
 
 from dataclasses import asdict
 from datetime import timedelta
@@ -9,17 +9,19 @@ from worker.cli.context import json_option, open_database
 from worker.cli.output import console, print_json, table
 from worker.settings import get_settings
 from worker.store.engine import clock
-from worker.store.timing import read_delays
+from worker.store.monitoring.schedule_report import read_delays
 
 
-@click.command(short_help="Show how late ends are seen, by type.")
-@click.option("--hours", default=24.0, show_default=True, type=click.FloatRange(0.01, 87600), help="Look back so far.")
+@click.command(short_help="Show detection delays by type.")
+@click.option(
+    "--hours", default=24.0, show_default=True, type=click.FloatRange(0.01, 87600), help="How far to look back."
+)
 @json_option
 def delays(hours: float, *, as_json: bool) -> None:
-    """Show by type how late the ends of renders were seen, beside the requests that it took.
+    """Show detection delays by type, and the requests spent on them.
 
-    An end is only known to lie between two checks; the middle is taken. RENDERWATCH_TARGET_DETECTION_DELAY sets the
-    target.
+    A render ends somewhere between two checks, so its delay is an estimate.
+    RENDERWATCH_TARGET_DETECTION_DELAY sets the target.
     """
     with open_database() as database, database.read() as connection:
         rows = read_delays(connection, clock(connection) - timedelta(hours=hours))

@@ -1,4 +1,4 @@
-"""Rows as CSV, JSON lines and Parquet, part by part."""
+"""Rows as CSV, JSON lines and Parquet, written in batches."""
 
 import csv
 import io
@@ -7,17 +7,17 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import IO, Any, Final
 
-from worker.cli.output import harmless
+from worker.formatting import harmless
 
 Parts = Iterator[Sequence[Sequence[Any]]]
 
 
 class NoParquetError(Exception):
-    """There is no pyarrow. The text says how to get it."""
+    """pyarrow is not installed. The message says how to install it."""
 
 
 def write_csv(file: IO[bytes], columns: dict[str, type], parts: Parts) -> int:
-    """Write a header and the rows; times are ISO 8601, true and false are words, empty is empty."""
+    """Write a header and the rows; times are ISO 8601, booleans are true and false, null is empty."""
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
@@ -40,7 +40,7 @@ def _cell(value: object) -> object:
 
 
 def write_jsonl(file: IO[bytes], columns: dict[str, type], parts: Parts) -> int:
-    """Write one JSON object in each line."""
+    """Write one JSON object per line."""
     count = 0
     for part in parts:
         lines = (json.dumps(dict(zip(columns, row, strict=True)), default=str, ensure_ascii=False) for row in part)
@@ -50,7 +50,7 @@ def write_jsonl(file: IO[bytes], columns: dict[str, type], parts: Parts) -> int:
 
 
 def write_parquet(file: IO[bytes], columns: dict[str, type], parts: Parts) -> int:
-    """Write a Parquet file, a row group for each part. Raises NoParquetError."""
+    """Write a Parquet file, a row group for each batch. Raises NoParquetError."""
     try:
         import pyarrow as pa  # noqa: PLC0415  large, and only needed here
         from pyarrow import parquet  # noqa: PLC0415

@@ -4,7 +4,7 @@ import click
 
 from worker.cli.context import json_option, kind_option, open_database, the_kind
 from worker.cli.output import console, print_json, table, word
-from worker.store import queries
+from worker.store.projects import queries
 
 
 @click.command(short_help="Show a project's status transitions.")

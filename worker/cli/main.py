@@ -1,86 +1,50 @@
-"""The command itself: its subcommands, and one line for every error that a user can make."""
+"""The top-level command. An error that a user can cause is printed as one line."""
 
-from importlib.metadata import version
+import sys
+from typing import Any
 
 import click
 
-from worker.cli import (
-    accounts,
-    as_of,
-    credits_,
-    db,
-    delays,
-    doctor,
-    explain,
-    export,
-    history,
-    list_,
-    migrate,
-    operate,
-    reconcile,
-    show,
-    simulate,
-    tokens,
-    track,
-    up,
-    upkeep,
-    watch,
-    web,
-)
-from worker.cli.completion import completion
-from worker.embedded.broker import BrokerInUseError, BrokerUnavailableError
-from worker.settings import SettingsError
-from worker.store.engine import DatabaseError, StoreUnavailableError
-
-_USER_ERRORS = (SettingsError, DatabaseError, StoreUnavailableError, BrokerInUseError, BrokerUnavailableError)
+from worker import __version__
+from worker.cli.commands import COMMANDS
+from worker.cli.lazy_group import LazyGroup
+from worker.installation import OutdatedInstallationError, check_installation
 
 
-class _Commands(click.Group):
-    """A group whose commands may raise the errors of the layers below."""
+class _Commands(LazyGroup):
+    """A group that turns errors of the layers below into messages for users."""
 
-    def invoke(self, context: click.Context) -> object:
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's signature
         try:
-            return super().invoke(context)
-        except StoreUnavailableError as error:
-            raise click.ClickException(f"database unavailable: {error}; renderwatch doctor tells more") from None
-        except _USER_ERRORS as error:
+            return self._invoke(ctx)
+        except OutdatedInstallationError as error:
             raise click.ClickException(str(error)) from None
 
+    def _invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  as above
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # reports a full disk here, not at exit
+            return result  # noqa: TRY300  flushing is part of the work
+        except (click.ClickException, click.exceptions.Exit, click.Abort, OutdatedInstallationError):
+            raise
+        except ImportError:
+            check_installation()
+            raise
+        except Exception as error:
+            from worker.cli.user_errors import sentence  # noqa: PLC0415  imports half of the program, needed only here
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("renderwatch"), prog_name="renderwatch")
+            if said := sentence(error):
+                raise click.ClickException(said) from None
+            raise
+
+
+@click.group(
+    cls=_Commands, lazy=COMMANDS, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="renderwatch")
 def main() -> None:
-    """Track Magic Hour projects to the end: every status, every credit, and news for whoever must know.
+    """Track Magic Hour projects to their end: every status and credit, with events for the systems that depend on them.
 
     Start with `renderwatch up`. Settings come from the environment and renderwatch.toml; `renderwatch doctor` checks
     everything and says how to fix what is wrong.
     """
-
-
-for command in (
-    up.up,
-    track.track,
-    operate.untrack,
-    operate.recheck,
-    operate.replay,
-    show.show,
-    list_.list_,
-    watch.watch,
-    history.history,
-    as_of.as_of,
-    credits_.credits_,
-    explain.explain,
-    delays.delays,
-    reconcile.reconcile,
-    accounts.accounts,
-    migrate.migrate,
-    db.db,
-    export.export,
-    upkeep.upkeep,
-    web.web,
-    tokens.tokens,
-    simulate.simulate,
-    doctor.doctor,
-    completion,
-):
-    main.add_command(command)

@@ -1,4 +1,4 @@
-"""How things look: times, credits and tables for people; JSON for programs."""
+"""Output formats: times, credits and tables for people, JSON for programs."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,19 +19,15 @@ _STYLES: Final[Mapping[str, str]] = {
     "settling": "magenta",
     "closed": "dim",
 }
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-_MINUTE: Final = 60
-_HOUR: Final = 3600
-_DAY: Final = 86400
 
 
 def print_json(value: object) -> None:
-    """Print one JSON document; times are ISO 8601 with their zone."""
+    """Print a JSON document; times are ISO 8601 with a time zone."""
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2))
 
 
 def print_json_line(value: object) -> None:
-    """Print one JSON document in one line, at once."""
+    """Print a JSON document on one line, and flush."""
     click.echo(json.dumps(value, default=_plain, ensure_ascii=False))
 
 
@@ -42,13 +38,13 @@ def _plain(value: object) -> object:
 
 
 def console() -> Console:
-    """Return where output for people goes. In a pipe lines are not cut."""
+    """Return the console for people. In a pipe, lines are not wrapped or cut."""
     plain = Console()
     return plain if plain.is_terminal else Console(width=200)
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
-    """Return a table without frames."""
+    """Return a table without borders."""
     made = Table(*headers, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in row))
@@ -56,12 +52,12 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
 
 
 def word(value: object) -> Text:
-    """Return a status or a state in its colour. What the API sent is never taken for markup."""
+    """Return a status or a state in its colour. Text from the API is never parsed as markup."""
     return Text(shown(value), style=_STYLES.get(str(value), ""))
 
 
 def shown(value: Any) -> str:  # noqa: ANN401  anything that a column can hold
-    """Return a value as people read it."""
+    """Return a value formatted for people."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
@@ -69,23 +65,6 @@ def shown(value: Any) -> str:  # noqa: ANN401  anything that a column can hold
     return "".join(character if character.isprintable() else "\ufffd" for character in str(value))
 
 
-def duration(seconds: float) -> str:
-    """Return a length of time in its two largest units."""
-    whole = max(0, int(seconds))
-    if whole < _MINUTE:
-        return f"{whole} s"
-    if whole < _HOUR:
-        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
-    if whole < _DAY:
-        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
-    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
-
-
 def signed(amount: int) -> str:
     """Return an amount of credits with its sign."""
     return f"{amount:+d}"
-
-
-def harmless(value: object) -> object:
-    """Return a text that no spreadsheet takes for a formula; anything else as it is."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,4 +1,4 @@
-"""``renderwatch reconcile``: whether Magic Hour agrees with our books."""
+"""``renderwatch reconcile``: compare the ledger with Magic Hour."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,23 +9,33 @@ import click
 from worker.cli.context import json_option, open_database
 from worker.cli.output import console, print_json, signed, table
 from worker.settings import get_settings
-from worker.store.balances import Window, read_windows
 from worker.store.engine import clock
-from worker.tracking.check import Clients
+from worker.store.ledger.balances import Window, read_windows
+from worker.tracking.clients import Clients
 from worker.tracking.reconcile import Finding, check_sample, sample_balances
 
 
-@click.command(short_help="Compare the ledger with the accounts' balances and with a fresh sample.")
-@click.option("--sample", default=20, show_default=True, type=click.IntRange(0, 1000), help="Settled projects to ask.")
-@click.option("--days", default=30.0, show_default=True, type=click.FloatRange(0.01, 3660), help="Look back so far.")
+@click.command(short_help="Compare the ledger with the accounts' balances and with a new sample of projects.")
+@click.option(
+    "--sample",
+    default=20,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help="Number of settled projects to check again.",
+)
+@click.option(
+    "--days", default=30.0, show_default=True, type=click.FloatRange(0.01, 3660), help="How far to look back."
+)
 @json_option
 def reconcile(sample: int, days: float, *, as_json: bool) -> None:
-    """Compare the ledger with what Magic Hour says. Exit code 1: something differs.
+    """Compare the ledger with Magic Hour. Exit code 1: spending beyond the margin, or a sample that differs.
 
-    Each account's balance is asked for and noted. Between two such samples the balance should fall by what the ledger
-    says was spent: more came in means a top-up, or a refund that was not seen; more went out means spending that is
-    not tracked. Then some settled projects, chosen at random, are asked about once more. Requests count against the
-    accounts' limits. Nothing is corrected: `renderwatch recheck ID` books what differs.
+    Each account's balance is requested and recorded. Between two samples it should fall by the amount that the ledger
+    recorded. A higher balance means a top-up or an unseen refund, which is listed but no failure; a lower one means
+    untracked spending.
+    Then a random sample of settled projects is checked again. Requests count against the accounts' rate limits.
+    Nothing is corrected: `renderwatch recheck ID` records a difference. Projects that could not be compared are
+    listed, and do not count as a failure.
     """
     settings = get_settings()
     clients = Clients(settings)
@@ -41,7 +51,7 @@ def reconcile(sample: int, days: float, *, as_json: bool) -> None:
         print_json(_document(windows, findings, troubles))
     else:
         _print(windows, findings, troubles)
-    if any(not window.agrees for window in windows) or any(each.verdict == "differs" for each in findings):
+    if any(window.is_short for window in windows) or any(each.verdict == "differs" for each in findings):
         raise click.exceptions.Exit(1)
 
 
@@ -55,24 +65,26 @@ def _print(windows: Sequence[Window], findings: Sequence[Finding], troubles: Seq
         click.echo(trouble, err=True)
     wrong = [window for window in windows if not window.agrees]
     click.echo(f"balances: {len(windows) - len(wrong)} of {len(windows)} intervals between samples agree")
+    if windows:
+        click.echo(f"margin: up to {max(window.margin for window in windows)} credits, from entries observed late")
     if wrong:
-        console().print(table(("account", "from (UTC)", "until (UTC)", "difference", "it means"), map(_line, wrong)))
+        headers = ("account", "from (UTC)", "until (UTC)", "difference", "margin", "meaning")
+        console().print(table(headers, map(_line, wrong)))
     differing = [each for each in findings if each.verdict == "differs"]
     for verdict in ("agrees", "differs", "gone", "unknown"):
         count = sum(each.verdict == verdict for each in findings)
         if count:
             click.echo(f"sample: {count} {verdict}")
+    for each in findings:
+        if each.verdict == "unknown":
+            click.echo(f"not compared: {each.kind} {each.project_id}: {each.detail}")
     for each in differing:
         click.echo(
-            f"{each.kind} {each.project_id}: {each.stored_status}, {each.stored_credits} credits in the books;"
-            f" {each.status}, {each.credits_charged} at Magic Hour; renderwatch recheck {each.project_id} books it"
+            f"{each.kind} {each.project_id}: {each.stored_status}, {each.stored_credits} credits in the ledger;"
+            f" {each.status}, {each.credits_charged} at Magic Hour; renderwatch recheck {each.project_id} records it"
         )
 
 
 def _line(window: Window) -> Sequence[object]:
-    means = (
-        "a top-up, or a refund that was not seen"
-        if window.difference > 0
-        else "spending that is not tracked, or a charge that was not seen"
-    )
-    return (window.account, window.since, window.until, signed(window.difference), means)
+    means = "a top-up, or an unseen refund" if window.difference > 0 else "untracked spending, or an unseen charge"
+    return (window.account, window.since, window.until, signed(window.difference), window.margin, means)

@@ -1,5 +1,7 @@
 """``renderwatch show``: everything about one project."""
 
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import click
@@ -9,7 +11,14 @@ from rich.text import Text
 
 from worker.cli.context import json_option, kind_option, open_database, the_kind
 from worker.cli.output import console, print_json, shown, signed, table, word
-from worker.store import queries
+from worker.domain.deliveries.states import STATES
+from worker.domain.scheduling.estimate import Estimate, estimate
+from worker.formatting import expected
+from worker.settings import get_settings
+from worker.store.engine import clock
+from worker.store.monitoring.schedule_report import read_timing
+from worker.store.projects import queries
+from worker.store.scheduling.durations import load
 
 
 @click.command(short_help="Show everything about one project.")
@@ -18,19 +27,25 @@ from worker.store import queries
 @json_option
 def show(project_id: str, kind: str | None, *, as_json: bool) -> None:
     """Show one project: its fields, its history, its credits and its events."""
+    settings = get_settings()
     with open_database() as database:
         found = the_kind(database, kind, project_id)
         with database.read() as connection:
             project = queries.list_projects(connection, queries.Filter(kind=found, project_ids=[project_id]), 1)[0]
+            now = clock(connection)
+            made = estimate(project, load(connection), now)
             history = queries.history(connection, found, project_id)
             ledger = queries.ledger(connection, found, project_id)
-            events = queries.news(connection, found, project_id)
+            events = queries.list_events(connection, found, project_id)
+            next_check = read_timing(connection, found, project_id, settings.limits, settings.accounts).next_check
     if as_json:
-        print_json(project | {"history": history, "credits": ledger, "events": events})
+        waits = {"waits_for": next_check.waits_for, "remedy": next_check.remedy, "estimate": made and asdict(made)}
+        print_json(project | waits | {"history": history, "credits": ledger, "events": events})
         return
+    waits_for = [("waits for", next_check.waits_for), ("what would change that", next_check.remedy)]
     console().print(
         Group(
-            _grid(_fields(project)),
+            _grid([*_fields(project), *_expected(made, now), *waits_for]),
             Text("\nhistory", style="bold"),
             table(
                 ("at (UTC)", "from", "to"),
@@ -43,8 +58,8 @@ def show(project_id: str, kind: str | None, *, as_json: bool) -> None:
             ),
             Text("\nevents", style="bold"),
             table(
-                ("at (UTC)", "type", "pending", "sent", "dead"),
-                [(e["created_at"], e["type"], e["pending"], e["sent"], e["dead"]) for e in events],
+                ("at (UTC)", "type", *STATES),
+                [(e["created_at"], e["type"], *(e[state] for state in STATES)) for e in events],
             ),
         )
     )
@@ -57,14 +72,29 @@ def _grid(rows: list[tuple[str, object]]) -> Table:
     return grid
 
 
+def _expected(made: Estimate | None, now: datetime) -> list[tuple[str, object]]:
+    if made is None:
+        return []
+    when = expected(made.finish_at, made.earliest_at, made.latest_at, now)
+    return [("progress", f"{made.progress:.0%}"), ("expected to finish", when)]
+
+
 def _fields(project: dict[str, Any]) -> list[tuple[str, object]]:
     names = ("kind", "project_id", "account", "type", "name", "state", "close_reason", "status", "credits_charged")
     times = ("tracked_at", "started_at", "finished_at", "closed_at", "last_observed_at", "next_check_at")
     rows: list[tuple[str, object]] = [(name, project[name]) for name in (*names, *times)]
-    if project["error_code"] is not None:
+    more = ("width", "height", "fps", "start_seconds", "end_seconds", "image_count", "expected_credits", "tracked_by")
+    rows += [(name, project[name]) for name in more if project[name] is not None]
+    if project["error_code"] is not None or project["error_message"] is not None:
         rows.append(("error", f"{shown(project['error_code'])}: {shown(project['error_message'])}"))
     if project["last_problem"]:
-        rows.append(("last problem", f"{project['last_problem']}, {project['failure_count']} in a row"))
+        rows += [
+            ("last check failed", f"{project['last_problem']}: {shown(project['last_problem_detail'])}"),
+            ("the API said", project["last_problem_message"]),
+            ("failed checks", f"{project['failure_count']} in a row, since {shown(project['failing_since'])}"),
+        ]
+    if project["odd_fields"]:
+        rows.append(("odd fields", project["odd_fields"].replace(",", ", ")))
     rows += [("download", item["url"]) for item in project["downloads"]]
     rows += [(f"metadata.{key}", value) for key, value in project["metadata"].items()]
     return rows

@@ -1,20 +1,20 @@
-"""``renderwatch upkeep``: book and tidy up now, instead of waiting for the task."""
+"""``renderwatch upkeep``: run maintenance now."""
 
 import click
 
 from worker.cli.context import open_database
 from worker.settings import get_settings
-from worker.tracking.upkeep import book, remove_old
+from worker.tracking.maintenance import close_past_days, remove_old
 
 
-@click.command(short_help="Book the days that are over, and remove what is older than RENDERWATCH_RETENTION.")
+@click.command(short_help="Close past days, and remove projects older than RENDERWATCH_RETENTION.")
 def upkeep() -> None:
-    """Book the days that are over, and remove closed projects that are older than RENDERWATCH_RETENTION.
+    """Close past days in the daily totals, and remove closed projects older than RENDERWATCH_RETENTION.
 
-    Workers do this every ten minutes by themselves. What removed projects cost stays in the books: the sums of
+    Workers do this every ten minutes anyway. The credits of removed projects stay in the daily totals, so the sums of
     `renderwatch credits report` do not change.
     """
     with open_database() as database:
-        booked = book(database)
+        closed = close_past_days(database)
         retired = remove_old(database, get_settings().retention)
-    click.echo(f"{booked} days booked, {retired} projects removed")
+    click.echo(f"{closed} days closed, {retired} projects removed")

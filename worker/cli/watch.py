@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 import click
@@ -11,14 +11,20 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from worker.cli.context import as_kind, json_option, kind_option, open_database
-from worker.cli.output import console, duration, print_json_line, table, word
-from worker.domain.status import is_terminal
-from worker.store import operations, queries
-from worker.store.engine import Database
+from worker.cli.context import as_kind, json_option, kind_option, open_database, refuse_ambiguous
+from worker.cli.output import console, print_json_line, table, word
+from worker.domain.projects.status import is_terminal
+from worker.domain.scheduling.estimate import Estimate, estimate
+from worker.formatting import duration, expected
+from worker.store.engine import Database, clock
+from worker.store.projects import operator_actions, queries
+from worker.tracking.learn_durations import LearnedDurations
 
 _EVERY: Final = 0.5
 _MOST: Final = 1000
+# Seconds for which learned durations are used before they are looked up again.
+LEARNED_FOR: Final = 10.0
+_BAR: Final = 10
 _FIELDS: Final = ("kind", "project_id", "type", "status", "state", "close_reason", "credits_charged")
 _WAITED_TOO_LONG: Final = 3
 
@@ -29,13 +35,13 @@ Rows = list[dict[str, Any]]
 @click.argument("project_ids", nargs=-1)
 @kind_option
 @click.option("--until", type=click.Choice(["finished", "closed"]), default="finished", show_default=True)
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds; gives up with exit code 3.")
+@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds after which to give up with exit code 3.")
 @json_option
 def watch(project_ids: Sequence[str], kind: str | None, until: str, timeout: float | None, *, as_json: bool) -> None:
-    """Watch projects until they are finished, or closed; without ids, all that are open now.
+    """Watch projects until they are finished or closed; without ids, all projects that are open now.
 
-    The exit code is 0 when all of them completed, 1 when one failed, was canceled or lost, 3 after --timeout. In a pipe
-    every change is a line; with --json a JSON object.
+    The exit code is 0 when all completed, 1 when one failed, was canceled or was lost, and 3 after --timeout. In a pipe
+    each change is printed as one line; with --json, as one JSON object.
     """
     with open_database() as database:
         wanted = _wanted(database, kind, project_ids)
@@ -47,9 +53,10 @@ def watch(project_ids: Sequence[str], kind: str | None, until: str, timeout: flo
 
 
 def _wanted(database: Database, kind: str | None, project_ids: Sequence[str]) -> queries.Filter:
+    refuse_ambiguous(database, kind, project_ids)
     with database.read() as connection:
         if project_ids:
-            known = operations.known_ids(connection, as_kind(kind), project_ids)
+            known = operator_actions.known_ids(connection, as_kind(kind), project_ids)
             unknown = [project_id for project_id in project_ids if project_id not in known]
             if unknown:
                 raise click.ClickException(f"{unknown[0]} is not tracked; run: renderwatch track {unknown[0]}")
@@ -57,20 +64,27 @@ def _wanted(database: Database, kind: str | None, project_ids: Sequence[str]) ->
         open_ = queries.Filter(["active", "settling"], kind=kind)
         found = [row["project_id"] for row in queries.list_projects(connection, open_, _MOST)]
     if not found:
-        raise click.ClickException("no project is open; name the ids of those to watch")
+        raise click.ClickException("no project is open; give the ids of projects to watch")
     return queries.Filter(kind=kind, project_ids=found)
 
 
 def _snapshots(database: Database, wanted: queries.Filter, until: str, timeout: float | None) -> Iterator[Rows]:
     deadline = None if timeout is None else time.monotonic() + timeout
+    learned = LearnedDurations(database, LEARNED_FOR)
     while True:
-        with database.read() as connection:
-            rows = queries.list_projects(connection, wanted, _MOST)
-        rows.reverse()
+        rows = snapshot(database, learned, wanted, _MOST)
         yield rows
         if all(_over(row, until) for row in rows) or (deadline is not None and time.monotonic() >= deadline):
             return
         time.sleep(_EVERY)
+
+
+def snapshot(database: Database, learned: LearnedDurations, wanted: queries.Filter, most: int) -> Rows:
+    """Return the latest projects, oldest first, each with its estimate and the database's time."""
+    durations = learned.durations()
+    with database.read() as connection:
+        rows, now = queries.list_projects(connection, wanted, most), clock(connection)
+    return [row | {"estimate": estimate(row, durations, now), "now": now} for row in reversed(rows)]
 
 
 def _over(row: dict[str, Any], until: str) -> bool:
@@ -113,8 +127,7 @@ def line(row: dict[str, Any]) -> str:
 
 
 def progress(rows: Rows, height: int) -> Group:
-    """Return the projects as a table of at most so many lines, those that still change first, with a summary."""
-    now = datetime.now(UTC)
+    """Return a table of projects that fits a height, changing ones first, with a summary."""
     ordered = sorted(rows, key=lambda row: row["state"] == "closed")
     fitting = ordered[: max(height - 2, 1)]
     counts: dict[str, int] = {}
@@ -123,12 +136,12 @@ def progress(rows: Rows, height: int) -> Group:
         counts[name] = counts.get(name, 0) + 1
     words = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
     more = f" (showing {len(fitting)})" if len(fitting) < len(rows) else ""
-    return Group(_table(fitting, now), Text(f"{len(rows)} projects{more}: {words}", style="dim"))
+    return Group(_table(fitting), Text(f"{len(rows)} projects{more}: {words}", style="dim"))
 
 
-def _table(rows: Sequence[dict[str, Any]], now: datetime) -> Table:
+def _table(rows: Sequence[dict[str, Any]]) -> Table:
     return table(
-        ("kind", "project id", "type", "status", "state", "credits", "age", "next check in"),
+        ("kind", "project id", "type", "status", "state", "credits", "age", "progress", "finishes"),
         [
             (
                 row["kind"],
@@ -137,9 +150,17 @@ def _table(rows: Sequence[dict[str, Any]], now: datetime) -> Table:
                 word(row["status"]),
                 word(row["close_reason"] or row["state"]),
                 row["credits_charged"],
-                duration(((row["finished_at"] or now) - row["tracked_at"]).total_seconds()),
-                duration((row["next_check_at"] - now).total_seconds()) if row["next_check_at"] else None,
+                duration(((row["finished_at"] or row["now"]) - row["tracked_at"]).total_seconds()),
+                *_expected(row["estimate"], row["now"]),
             )
             for row in rows
         ],
     )
+
+
+def _expected(made: Estimate | None, now: datetime) -> tuple[Text | None, str | None]:
+    if made is None:
+        return None, None
+    done = round(made.progress * _BAR)
+    bar = Text("━" * done, style="green").append("━" * (_BAR - done), style="dim")
+    return bar, expected(made.finish_at, made.earliest_at, made.latest_at, now)

@@ -1,1 +1,1 @@
-"""The destinations: how a stored piece of news leaves the house."""
+"""The destinations to which stored events are delivered."""

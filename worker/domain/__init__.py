@@ -1,1 +1,1 @@
-"""The rules, and nothing else: standard library only, no I/O, no clock."""
+"""The rules: standard library only, no I/O, no clock."""

@@ -1,1 +1,1 @@
-"""The broker that `renderwatch up` brings along, for machines that have none."""
+"""The private broker that `renderwatch up` runs on machines without one."""

@@ -1,24 +1,20 @@
-"""Run a private broker for one state folder: the best one that this machine can offer."""
-
-from __future__ import annotations
+"""Run a private broker for one state folder, with a server that is installed on this machine."""
 
 import fcntl
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Final
 
-from worker.embedded.candidate import Candidate, CandidateError, EmbeddedBroker
-from worker.embedded.redis_server import redis_from_wheel, redis_server, valkey_server
-from worker.embedded.serverless import serverless
+from worker.embedded.server import EmbeddedBroker, ServerError, ServerProgram, installed_programs, running_server
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+__all__ = ["BrokerInUseError", "BrokerUnavailableError", "EmbeddedBroker", "embedded_broker"]
 
-__all__ = ["CANDIDATES", "BrokerInUseError", "BrokerUnavailableError", "EmbeddedBroker", "embedded_broker"]
-
-CANDIDATES: tuple[Candidate, ...] = (redis_server, valkey_server, redis_from_wheel, serverless)
+_ADVICE: Final = (
+    "install redis-server or valkey-server, or run: pip install 'renderwatch[embedded]'; or set CELERY_BROKER_URL"
+)
 
 
 class BrokerInUseError(Exception):
@@ -26,52 +22,51 @@ class BrokerInUseError(Exception):
 
 
 class BrokerUnavailableError(Exception):
-    """None of the candidates could be had on this machine."""
+    """No server on this machine could be started."""
 
 
 @contextmanager
-def embedded_broker(state_dir: Path, candidates: Sequence[Candidate] = CANDIDATES) -> Iterator[EmbeddedBroker]:
-    """Run the first of `candidates` that works, with its data in `state_dir`/broker, until the block ends.
+def embedded_broker(state_dir: Path, programs: Sequence[ServerProgram] | None = None) -> Iterator[EmbeddedBroker]:
+    """Run the first of `programs` (default: all installed) that works, with its data in `state_dir`/broker.
 
-    A server that had to be started is stopped at the end, and also when this process is killed.
-    Raises BrokerInUseError when another process has the broker of this folder, BrokerUnavailableError when no candidate
+    The server is stopped when the block ends, and also when this process is killed.
+    Raises BrokerInUseError when another process has the broker of this folder, BrokerUnavailableError when no server
     works, OSError when the folder cannot be made. All messages are one line and say what to do.
     """
     folder = state_dir.absolute() / "broker"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
-    with _held_alone(folder), ExitStack() as stack:
-        broker, refused = _first_that_works(candidates, folder, stack)
-        because = f" ({'; '.join(refused)})" if refused else ""
-        yield replace(broker, description=broker.description + because)
+    with _locked(folder), ExitStack() as stack:
+        yield _first_that_works(installed_programs() if programs is None else programs, folder, stack)
 
 
-def _first_that_works(
-    candidates: Sequence[Candidate], folder: Path, stack: ExitStack
-) -> tuple[EmbeddedBroker, list[str]]:
-    refused: list[str] = []
-    for candidate in candidates:
+def _first_that_works(programs: Sequence[ServerProgram], folder: Path, stack: ExitStack) -> EmbeddedBroker:
+    if not programs:
+        raise BrokerUnavailableError(f"there is no broker: {_ADVICE}")
+    failures: list[str] = []
+    for program in programs:
         try:
-            return stack.enter_context(candidate(folder)), refused
-        except CandidateError as error:
-            refused.append(str(error))
-    message = f"No broker could be started ({'; '.join(refused)}). Install Redis, or set the URL of a broker."
-    raise BrokerUnavailableError(message)
+            broker = stack.enter_context(running_server(program, folder))
+        except ServerError as error:
+            failures.append(str(error))
+        else:
+            return replace(broker, description="; ".join([broker.description, *failures]))
+    raise BrokerUnavailableError(f"no broker could be started ({'; '.join(failures)}): {_ADVICE}")
 
 
 @contextmanager
-def _held_alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. The kernel releases it with the process, however that ends."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock. The kernel releases it when the process ends, for any reason."""
     with (folder / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            message = (
-                f"Another renderwatch (process {lock.read().strip() or 'unknown'}) runs in {folder.parent}."
+            owner = lock.read().strip() or "unknown"
+            raise BrokerInUseError(
+                f"Another renderwatch (process {owner}) runs in {folder.parent}."
                 " Stop it first, or choose another state folder."
-            )
-            raise BrokerInUseError(message) from None
+            ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

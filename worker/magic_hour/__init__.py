@@ -1,1 +1,1 @@
-"""The remote API: asking for one project, and reading the answer."""
+"""The client of the Magic Hour API: requesting projects and parsing responses."""

@@ -1,4 +1,4 @@
-"""The control surface under /_simulator, for tests and demos: create many, look up the truth, misbehave."""
+"""The control surface under /_simulator, for tests and demos: create projects, read the ground truth, inject faults."""
 
 from dataclasses import asdict
 
@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from worker.simulator.api import refusal
 from worker.simulator.faults import Faults
-from worker.simulator.projects import SimulatorFullError
+from worker.simulator.lifecycle.projects import SimulatorFullError
 from worker.simulator.simulation import Simulation
 
 PAGE = 1000
@@ -19,7 +19,7 @@ class Control:
     """The endpoints that the real API does not have."""
 
     def __init__(self, simulation: Simulation) -> None:
-        """Work on this state."""
+        """Control this state."""
         self._simulation = simulation
 
     def routes(self) -> list[Route]:
@@ -35,15 +35,15 @@ class Control:
         ]
 
     async def health(self, _request: Request) -> Response:
-        """Answer as soon as anything is answered."""
+        """Respond as soon as the server does."""
         return JSONResponse({"status": "ok"})
 
     async def records(self, request: Request) -> Response:
-        """Return a page of true stories; `next` is the `after` of the following page, null on the last one."""
+        """Return a page of the ground truth; `next` is the `after` of the following page, null on the last one."""
         after = request.query_params.get("after", "0")
         if not (after.isascii() and after.isdigit()):
             return refusal(400, f"after must be the number of a project, not {after}")
-        # One more than a page tells whether another page follows.
+        # One more than a page shows whether another page follows.
         records = self._simulation.record(int(after), PAGE + 1)
         page = records[:PAGE]
         return JSONResponse({"projects": page, "next": page[-1]["number"] if len(records) > PAGE else None})
@@ -71,20 +71,20 @@ class Control:
         )
 
     async def stats(self, _request: Request) -> Response:
-        """Return how often the API answered with which status."""
+        """Return the number of API responses by status."""
         return JSONResponse(self._simulation.stats())
 
     async def requests(self, _request: Request) -> Response:
-        """Return when each API key's requests came in, by the first 12 hex digits of the key's SHA-256."""
+        """Return the times of each API key's requests, by the first 12 hex digits of the key's SHA-256."""
         return JSONResponse(self._simulation.log.times())
 
     async def faults(self, _request: Request) -> Response:
-        """Tell how the API misbehaves now, how often it has, and how many scripted faults still wait."""
+        """Return the faults that are active, how often each has happened, and how many scripted ones are left."""
         misfortune = self._simulation.misfortune
         return JSONResponse(asdict(misfortune.faults) | {"waiting": misfortune.waiting, "met": dict(misfortune.met)})
 
     async def misbehave(self, request: Request) -> Response:
-        """Misbehave as the body says, and no longer as before; `next` lists faults for the next requests."""
+        """Replace the active faults by those in the body; `next` lists faults for the next requests."""
         try:
             body = await request.json()
             script = body.pop("next", [])

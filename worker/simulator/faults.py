@@ -1,4 +1,4 @@
-"""How the simulator misbehaves when it is asked to: which faults there are, how often, and which request gets which."""
+"""Fault injection: which faults exist, how often they occur, and which request gets which."""
 
 import math
 from collections import Counter, deque
@@ -12,11 +12,14 @@ Fault = Literal[
     "503",
     "429_seconds",
     "429_date",
+    "403",
     "404",
     "html",
     "broken_json",
     "wrong_id",
     "missing_field",
+    "odd_fields",
+    "long_type",
     "oversized",
     "redirect",
     "dropped",
@@ -29,12 +32,12 @@ MOST_SCRIPTED: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """What goes wrong with requests for projects; a wrong value is refused with a ValueError that names it.
+    """The faults of requests for projects. Raises ValueError, which names the field, for an invalid value.
 
     rates: the share of the requests that meet each fault. "flapping" is the share of the time in which the API is
         down: in a spell of `spell_seconds` every answer is a 503, or none is.
-    retry_after: seconds that a 429 asks to wait, as a number or as a date.
-    slow_seconds: how long a slow answer takes.
+    retry_after: the Retry-After of a 429, as seconds or as a date.
+    slow_seconds: how long a slow response takes.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -43,7 +46,7 @@ class Faults:
     spell_seconds: float = 5.0
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Validate the values."""
         for name, rate in self.rates.items():
             demand_fault(name)
             if not (isinstance(rate, int | float) and 0 <= rate <= 1):
@@ -57,25 +60,28 @@ class Faults:
 
 
 def demand_fault(name: str) -> None:
-    """Raise ValueError for a name that is no fault's."""
+    """Raise ValueError for an unknown fault."""
     if name not in FAULTS:
         raise ValueError(f"there is no fault {name}; there are: {', '.join(FAULTS)}")
 
 
 class Misfortune:
-    """Deals out faults: those that were scripted for the next requests, then those of the dice."""
+    """Assigns faults to requests: first the scripted ones, then random ones."""
 
     def __init__(self, faults: Faults, seed: int, clock: Callable[[], float]) -> None:
-        """Start with these faults; the same seed and the same requests in the same order meet the same ones."""
+        """Start with these faults; the same seed and the same sequence of requests give the same faults."""
         self.faults = faults
         self.met: Counter[str] = Counter()
         self._seed = seed
         self._clock = clock
         self._random = Random(f"{seed}:faults")  # noqa: S311 - chance for a simulation, no secret
         self._scripted: deque[Fault] = deque()
+        # Projects that are refused (403) for as long as they are in here, and whether all paths are wrong (404).
+        self.refused: set[str] = set()
+        self.is_misplaced = False
 
     def become(self, faults: Faults, script: Sequence[str]) -> None:
-        """Forget what was scripted, and deal out these from now on. Raises ValueError as script() does."""
+        """Discard the script and use these faults from now on. Raises ValueError as script() does."""
         waiting = self._scripted
         self._scripted = deque()
         try:
@@ -86,7 +92,7 @@ class Misfortune:
         self.faults = faults
 
     def script(self, faults: Sequence[str]) -> None:
-        """Let the next requests meet these faults, one each. Raises ValueError for one that does not exist."""
+        """Script one fault for each of the next requests. Raises ValueError for an unknown fault."""
         for name in faults:
             demand_fault(name)
         if len(self._scripted) + len(faults) > MOST_SCRIPTED:
@@ -95,11 +101,11 @@ class Misfortune:
 
     @property
     def waiting(self) -> int:
-        """How many scripted faults have not met their request yet."""
+        """The number of scripted faults that are left."""
         return len(self._scripted)
 
     def next(self) -> Fault | None:
-        """Return what the request that has just come in meets, and count it."""
+        """Return the fault of the current request, and count it."""
         fault = self._scripted.popleft() if self._scripted else self._dice()
         if fault is not None:
             self.met[fault] += 1

@@ -1,4 +1,4 @@
-"""What can be set about a simulator."""
+"""The options of a simulator."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,19 +10,19 @@ RATES = ("failure_rate", "cancel_rate", "late_refund_rate", "no_refund_rate", "c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorOptions:
-    """The knobs of a simulator; a wrong value is refused with a ValueError that names it. Rates are shares from 0 to 1.
+    """The options of a simulator. Raises ValueError, which names the field, for an invalid value. Rates are 0 to 1.
 
-    seed: the same seed and the same creates in the same order give the same ids and the same lives.
+    seed: the same seed and the same sequence of creates give the same ids and lifecycles.
     time_scale: how many times faster than the real API everything happens (links still live 24 hours).
     spread: how far durations scatter around the median of their type (sigma of a log-normal; 0 for none).
     failure_rate, cancel_rate: how many projects end that way; the rest complete. Images cannot be canceled.
-    late_refund_rate, no_refund_rate: of those, how many get their credits back only later, and how many never do.
+    late_refund_rate, no_refund_rate: of those, the shares refunded late and never refunded.
     correction_rate: how many videos complete at another frame rate, and price, than estimated.
     draft_rate: how many projects begin as drafts; the real API is not known to do that for API creates.
     max_projects: how many are remembered; beyond it the one that settled first is forgotten, or a create gets a 503.
     api_keys: the accepted keys; None accepts any.
-    faults: how it misbehaves; by default not at all.
-    account_credits: what the account has to spend before the first create. Running out refuses nothing.
+    faults: the injected faults; none by default.
+    account_credits: the account's initial balance. Creates are accepted even when it runs out.
     """
 
     seed: int = 0
@@ -40,7 +40,7 @@ class SimulatorOptions:
     account_credits: int = 1_000_000_000
 
     def __post_init__(self) -> None:
-        """Refuse what makes no sense."""
+        """Validate the values."""
         for name in RATES:
             _demand(0 <= getattr(self, name) <= 1, f"{name} must be between 0 and 1, not {getattr(self, name)}")
         for first, second in (("failure_rate", "cancel_rate"), ("late_refund_rate", "no_refund_rate")):
@@ -51,7 +51,7 @@ class SimulatorOptions:
         _demand(self.max_projects >= 1, f"max_projects must be 1 or greater, not {self.max_projects}")
         _demand(self.account_credits >= 0, f"account_credits must be 0 or greater, not {self.account_credits}")
         if self.api_keys is not None:
-            # A plain string would pass for a collection of one-letter keys.
+            # A plain string would be taken for a collection of one-letter keys.
             usable = isinstance(self.api_keys, frozenset) and self.api_keys and all(self.api_keys)
             _demand(bool(usable), "api_keys must be a frozenset of at least one non-empty key, or None to accept any")
 

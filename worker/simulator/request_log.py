@@ -1,4 +1,4 @@
-"""Every request that came in, with its time, so that a test can say how many there were in any window."""
+"""The times of all requests, so that a test can count them in any window."""
 
 from collections import deque
 from hashlib import sha256
@@ -9,14 +9,14 @@ MOST_KEYS: Final = 1000
 
 
 class RequestLog:
-    """The times (epoch seconds) of the latest million requests of each API key. Keys are remembered by their digest."""
+    """The times (epoch seconds) of the latest million requests of each API key. Only digests of the keys are stored."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._times: dict[str, deque[float]] = {}
 
     def note(self, api_key: str, at: float) -> None:
-        """Write a request down. Beyond a thousand keys, further ones share a line."""
+        """Record a request. Beyond a thousand keys, further ones share an entry."""
         name = fingerprint(api_key)
         if name not in self._times and len(self._times) >= MOST_KEYS:
             name = "others"
@@ -28,5 +28,5 @@ class RequestLog:
 
 
 def fingerprint(api_key: str) -> str:
-    """Return what stands for a key in the log: the start of its SHA-256."""
+    """Return the key's identifier in the log: the start of its SHA-256."""
     return sha256(api_key.encode()).hexdigest()[:12]

@@ -1,24 +1,22 @@
 """A simulator inside the current process, for tests."""
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from worker.simulator.faults import Faults
+from worker.simulator.lifecycle.ground_truth import Record
+from worker.simulator.lifecycle.projects import Clock, Project
 from worker.simulator.options import SimulatorOptions
-from worker.simulator.projects import Clock, Project
-from worker.simulator.record import Record
-from worker.simulator.server import AnnouncingServer
+from worker.simulator.server import make_server
 from worker.simulator.simulation import Simulation, Stats
-
-START_SECONDS = 30
+from worker.simulator.webhooks import WebhookOptions
 
 
 @dataclass(frozen=True, slots=True)
 class Simulator:
-    """A running simulator: its URL, and its state without HTTP in between."""
+    """A running simulator: its URL, and direct access to its state."""
 
     url: str
     simulation: Simulation
@@ -28,11 +26,11 @@ class Simulator:
         return self.simulation.create(count, path)
 
     def record(self) -> list[Record]:
-        """Return the true story of every remembered project, oldest first."""
+        """Return the ground truth of every remembered project, oldest first."""
         return self.simulation.record()
 
     def misbehave(self, faults: Faults | None = None, script: Sequence[str] = ()) -> None:
-        """Misbehave like this from now on, and no longer as before. `script` is for the next requests, one each.
+        """Replace the active faults. `script` has one fault for each of the next requests.
 
         Without `faults` the script comes on top of what is there already.
         """
@@ -42,11 +40,17 @@ class Simulator:
             self.simulation.misfortune.become(faults, script)
 
     def requests(self) -> dict[str, list[float]]:
-        """Return when (epoch seconds) each API key's requests came in, by `fingerprint` of the key."""
+        """Return the times (epoch seconds) of each API key's requests, by `fingerprint` of the key."""
         return self.simulation.log.times()
 
+    @contextmanager
+    def sending_webhooks(self, options: WebhookOptions) -> Iterator[None]:
+        """Send webhooks about projects that are created while the context lasts."""
+        with self.simulation.sending_webhooks(options, self.url):
+            yield
+
     def stats(self) -> Stats:
-        """Return how often the API answered with which status."""
+        """Return the number of API responses by status."""
         return self.simulation.stats()
 
 
@@ -54,20 +58,5 @@ class Simulator:
 def running_simulator(options: SimulatorOptions | None = None, clock: Clock = time.time) -> Iterator[Simulator]:
     """Run a simulator on a free loopback port in a thread while the context lasts."""
     simulation = Simulation(options or SimulatorOptions(), clock)
-    urls: list[str] = []
-    listening = threading.Event()
-
-    def announce(url: str) -> None:
-        urls.append(url)
-        listening.set()
-
-    server = AnnouncingServer(simulation, "127.0.0.1", 0, announce)
-    thread = threading.Thread(target=server.serve_until_stopped, name="simulator", daemon=True)
-    thread.start()
-    try:
-        if not listening.wait(START_SECONDS):
-            raise RuntimeError(f"the simulator did not start within {START_SECONDS} seconds")
-        yield Simulator(urls[0], simulation)
-    finally:
-        server.should_exit = True
-        thread.join()
+    with make_server(simulation, "127.0.0.1", 0).serving_in_thread() as url:
+        yield Simulator(url, simulation)

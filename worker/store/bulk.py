@@ -1,7 +1,7 @@
-"""Many rows or keys in one statement, whose text and number of parameters do not grow with them.
+"""Bulk statements whose text and number of parameters do not grow with the number of rows.
 
-PostgreSQL gets them as one JSON document: a driver takes longer to find its way through thousands of parameters than
-the server needs to store the rows. SQLite, to which nothing is sent, takes them as they are.
+PostgreSQL receives the rows as one JSON document, because a driver takes longer to process thousands of parameters than
+the server takes to store the rows. SQLite runs in the process and takes ordinary parameters.
 """
 
 import json
@@ -28,14 +28,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
-from worker.store.accounts import insert_ignoring
 from worker.store.models import Base
+from worker.store.scheduling.rate_limits import insert_ignoring
 
 Rows = Sequence[Mapping[str, Any]]
 
 
 def rows_of(connection: Connection, model: type[Base], keys: Rows, names: Sequence[str]) -> Result[Any]:
-    """Return these columns of the rows with these unique keys, each key given by its columns."""
+    """Return columns of the rows with these unique keys, each a mapping of its columns."""
     if connection.dialect.name == "postgresql":
         return connection.execute(_by_key(model, tuple(keys[0]), tuple(names)), {"rows": _document(keys)})
     columns = model.__table__.c
@@ -45,7 +45,7 @@ def rows_of(connection: Connection, model: type[Base], keys: Rows, names: Sequen
 
 
 def insert_rows(connection: Connection, model: type[Base], rows: Rows) -> None:
-    """Insert rows that all name the same columns."""
+    """Insert rows that all have the same columns."""
     if connection.dialect.name == "postgresql":
         connection.execute(_insert(model, tuple(rows[0])), {"rows": _document(rows)})
     else:
@@ -53,7 +53,7 @@ def insert_rows(connection: Connection, model: type[Base], rows: Rows) -> None:
 
 
 def insert_new_rows(connection: Connection, model: type[Base], rows: Rows, returning: Sequence[str]) -> Result[Any]:
-    """Insert those rows, in their order, that are not there already, and return these columns of them."""
+    """Insert the rows that do not exist yet, in order, and return columns of those."""
     columns = [model.__table__.c[name] for name in returning]
     if connection.dialect.name == "postgresql":
         statement = _insert(model, tuple(rows[0])).on_conflict_do_nothing().returning(*columns)
@@ -69,8 +69,8 @@ def _insert(model: type[Base], names: tuple[str, ...]) -> postgresql.Insert:
 @cache
 def _by_key(model: type[Base], key: tuple[str, ...], names: tuple[str, ...]) -> Select[Any]:
     given, columns = _given(model, key), model.__table__.c
-    # One look into the key's index for each; the limit leaves the planner no choice. Given a list of keys, and no
-    # statistics, it goes through all rows of a kind for each statement.
+    # One index lookup per key; the LIMIT forces this plan. With a list of keys and no statistics, the planner
+    # would scan all rows of a kind.
     one = select(*(columns[name] for name in names)).where(*(columns[name] == given.c[name] for name in key)).limit(1)
     found = one.lateral("found")
     return select(*found.c).select_from(given.join(found, true()))
@@ -84,7 +84,7 @@ def _given(model: type[Base], names: Sequence[str]) -> TableValuedAlias:
 
 def _type_of(model: type[Base], name: str) -> Any:  # noqa: ANN401  a type of SQLAlchemy's
     type_ = model.__table__.c[name].type
-    # Texts of any length: cast to a shorter one, PostgreSQL would cut them without a word.
+    # As text of any length: a cast to a shorter type would silently truncate.
     return Text() if isinstance(type_, String) else type_
 
 

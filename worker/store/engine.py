@@ -1,4 +1,4 @@
-"""Connections to the database, the same on SQLite and PostgreSQL as far as callers can tell."""
+"""Connections to the database, with the same behaviour on SQLite and PostgreSQL."""
 
 import os
 import random
@@ -6,104 +6,55 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy import Connection, Engine, make_url, text
+from sqlalchemy.exc import ArgumentError
 
-# Longer than any transaction of ours; beyond it something is wrong and waiting does not help.
-_LOCK_TIMEOUT: Final = 30
-_CONNECT_TIMEOUT: Final = 5
-_STATEMENT_TIMEOUT: Final = 60
+from worker.store.errors import (
+    DatabaseError,
+    LockTimeoutError,
+    StoreUnavailableError,
+    TransactionUndoneError,
+    translated,
+)
+from worker.store.postgresql import postgresql_engine
+from worker.store.sqlite import READS_ONLY, sqlite_engine
+
+__all__ = [
+    "Database",
+    "DatabaseError",
+    "LockTimeoutError",
+    "StoreUnavailableError",
+    "TransactionUndoneError",
+    "clock",
+    "make_engine",
+]
+
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
-_READ_ONLY: Final = "renderwatch_read_only"
-# PostgreSQL's names (SQLSTATE) for a serialization failure and for a deadlock: all of the transaction is undone.
-_UNDONE: Final = ("40001", "40P01")
 _TRIES: Final = 3
-# Whoever else was undone shall not come back at the very same moment.
+# Random, so that transactions that collided do not retry at the same moment.
 _LONGEST_PAUSE: Final = 0.1
-_FULL: Final = ("53100", "SQLITE_FULL")
-_MAKE_ROOM: Final = "free some space where the database is; nothing that was stored is lost, and work goes on by itself"
 
 _T = TypeVar("_T")
-
-
-class DatabaseError(ValueError):
-    """A database URL that cannot be used."""
-
-
-class StoreUnavailableError(Exception):
-    """The database cannot be reached, is too busy, or lacks its tables. Trying again later can help."""
-
-
-class TransactionUndoneError(StoreUnavailableError):
-    """The database undid the whole transaction, because it got in the way of another. Trying again now can help."""
 
 
 def make_engine(url: str) -> Engine:
     """Return an engine for an SQLite or PostgreSQL URL; nothing is connected yet. Raises DatabaseError."""
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # the latter for a port that is no number
-        raise DatabaseError("DATABASE_URL is no database URL; write sqlite:///path or postgresql://…") from None
+    except (ArgumentError, ValueError):  # the latter for a port that is not a number
+        raise DatabaseError("DATABASE_URL is not a database URL; write sqlite:///path or postgresql://…") from None
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
         raise DatabaseError(f"DATABASE_URL: {backend} is not supported; use SQLite or PostgreSQL")
-    # Whatever driver the URL names, there is one that we bring along.
+    # Ignore the driver that the URL names, and use the installed one.
     parsed = parsed.set(drivername=_DRIVERS[backend])
-    return _sqlite(parsed) if backend == "sqlite" else _postgresql(parsed)
-
-
-def _sqlite(url: Any) -> Engine:  # noqa: ANN401  sqlalchemy.URL
-    if url.database and url.database != ":memory:":
-        folder = Path(url.database).parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise DatabaseError(f"the folder {folder} of the SQLite file cannot be made: {error.strerror}") from None
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _LOCK_TIMEOUT})
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: object) -> None:  # noqa: ANN401  a DBAPI connection
-        # The driver's own transaction handling begins too late to lock; we send BEGIN ourselves, below.
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # Taking the write lock at the start makes writers wait in line, instead of failing half-way.
-        reading = connection.get_execution_options().get(_READ_ONLY, False)
-        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reading else 'OFF'}")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _postgresql(url: Any) -> Engine:  # noqa: ANN401  sqlalchemy.URL
-    limits = {
-        "statement_timeout": _STATEMENT_TIMEOUT * 1000,
-        "lock_timeout": _LOCK_TIMEOUT * 1000,
-        "idle_in_transaction_session_timeout": _STATEMENT_TIMEOUT * 1000,
-    }
-    options = " ".join(f"-c {name}={value}" for name, value in {**limits, "timezone": "UTC", "jit": "off"}.items())
-    return create_engine(
-        url,
-        hide_parameters=True,  # they hold signed links, and errors end up in logs
-        pool_pre_ping=True,
-        connect_args={
-            "connect_timeout": _CONNECT_TIMEOUT,
-            "application_name": "renderwatch",
-            "keepalives_idle": 30,
-            "options": options,
-        },
-    )
+    return sqlite_engine(parsed) if backend == "sqlite" else postgresql_engine(parsed)
 
 
 def clock(connection: Connection) -> datetime:
-    """Return the database's time, now and not at the start of the transaction."""
+    """Return the database's current time, not that of the start of the transaction."""
     if connection.dialect.name == "sqlite":
         moment = connection.scalar(text("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')"))
         return datetime.fromisoformat(str(moment)).replace(tzinfo=UTC)
@@ -113,34 +64,18 @@ def clock(connection: Connection) -> datetime:
     return moment.astimezone(UTC)
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (DataError, IntegrityError):
-        raise  # the database plays along; what it was given is wrong, and will be the next time
-    except (DBAPIError, PoolTimeoutError) as error:
-        # The driver's own first line says what is wrong; the statement and its parameters do not belong into logs.
-        cause = getattr(error, "orig", None) or error
-        said = str(cause).strip().partition("\n")[0]
-        code = getattr(cause, "sqlstate", None) or getattr(cause, "sqlite_errorname", None)
-        if code in _UNDONE:
-            raise TransactionUndoneError(said) from error
-        raise StoreUnavailableError(f"{said}: {_MAKE_ROOM}" if code in _FULL else said) from error
-
-
 class Database:
-    """An engine for each process that uses it: connections must not cross a fork."""
+    """The database, with one engine per process, because connections must not cross a fork."""
 
     def __init__(self, url: str) -> None:
-        """Remember the URL; nothing is connected yet."""
+        """Do not connect yet."""
         self._url = url
         self._engine: Engine | None = None
         self._process = 0
 
     @property
     def engine(self) -> Engine:
-        """The engine of this process. One inherited from a parent is left alone: its connections are the parent's."""
+        """The engine of this process. One inherited through a fork is not used: it is the parent's."""
         if self._engine is None or self._process != os.getpid():
             if self._engine is not None:
                 self._engine.dispose(close=False)
@@ -150,19 +85,25 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that writes: committed at the end, rolled back on an error.
+        """Open a transaction that writes: committed at the end, rolled back on an error.
 
-        Raises StoreUnavailableError when the database does not play along.
+        Raises StoreUnavailableError.
         """
-        with _translated(), self.engine.begin() as connection:
+        with translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Connect without a transaction, for migrations. Errors are those of write()."""
+        with translated(), self.engine.connect() as connection:
             yield connection
 
     def transact(self, work: Callable[[Connection], _T]) -> _T:
-        """Do ``work`` in one transaction that writes, and return what it returns, once that is committed.
+        """Run ``work`` in one transaction that writes, and return its result after the commit.
 
-        When the database undoes it because of a deadlock or a serialization failure, it is done anew, a few times. So
-        ``work`` must change nothing but the database. This is for what somebody would miss; what comes again by itself
-        in a moment, or what a person asks for, can do with write().
+        If the database rolls back because of a deadlock or a serialization failure, it is retried a few times. So
+        ``work`` must change nothing but the database. Use this for work that must not be lost; work that is repeated
+        anyway, or that a person requests, can use write().
         """
         for _ in range(_TRIES - 1):
             try:
@@ -175,12 +116,20 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One transaction that only reads, with one view of the data, and never waits for writers."""
+        """Open a read-only transaction with one consistent snapshot, which never waits for writers."""
         level = "REPEATABLE READ" if self.engine.dialect.name == "postgresql" else None
-        with _translated(), self.engine.connect() as connection:
-            options: dict[str, Any] = {_READ_ONLY: True}
+        with translated(), self.engine.connect() as connection:
+            options: dict[str, Any] = {READS_ONLY: True}
             if level:
                 options |= {"isolation_level": level, "postgresql_readonly": True}
+            yield connection.execution_options(**options)
+
+    @contextmanager
+    def read_once(self) -> Iterator[Connection]:
+        """Run a single statement that reads, on PostgreSQL without the round trips of a transaction."""
+        level = "AUTOCOMMIT" if self.engine.dialect.name == "postgresql" else None
+        with translated(), self.engine.connect() as connection:
+            options: dict[str, Any] = {READS_ONLY: True} | ({"isolation_level": level} if level else {})
             yield connection.execution_options(**options)
 
     def close(self) -> None:

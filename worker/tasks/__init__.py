@@ -1,1 +1,1 @@
-"""The Celery tasks. Each one parses, calls one use case, and reports its outcome once."""
+"""The Celery tasks. Each one calls a use case and logs its outcome."""

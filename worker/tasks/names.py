@@ -1,4 +1,4 @@
-"""The names that other services and operators write: of tasks and of queues."""
+"""The names of tasks and queues, which other services and operators use."""
 
 from typing import Final
 
@@ -7,9 +7,12 @@ DISPATCH: Final = "renderwatch.dispatch"
 CHECK: Final = "renderwatch.check"
 DELIVER: Final = "renderwatch.deliver"
 LEARN: Final = "renderwatch.learn"
-KEEP_UP: Final = "renderwatch.upkeep"
+MAINTENANCE: Final = "renderwatch.upkeep"
+# Sent by the consumer's Celery when its task for an event ends.
+CONFIRM: Final = "renderwatch.confirm"
 
 INTAKE: Final = "renderwatch.intake"
 CHECKS: Final = "renderwatch.checks"
 DELIVERIES: Final = "renderwatch.deliveries"
 UPKEEP: Final = "renderwatch.upkeep"
+CONFIRMATIONS: Final = "renderwatch.confirmations"

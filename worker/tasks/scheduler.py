@@ -1,80 +1,108 @@
-"""Beat's scheduler: it sends what the schedule says, unless SQL says that there is nothing to do.
+"""Beat's scheduler: it sends what is scheduled, unless SQL shows that there is nothing to do.
 
-A message wakes a worker and one of its children, and two beats send one each every second. When nothing was due, that
-was nine tenths of what the whole system did.
+A message wakes a worker and one of its children, and two beats each send one every second. On an idle system, that
+was nine tenths of the whole load.
 """
 
-import threading
-from collections.abc import Callable
-from queue import Empty, SimpleQueue
+import logging
+import time
 from typing import Any, Final
 
 from celery.beat import Scheduler as CeleryScheduler
 
-from worker.store.wanted import Wanted
+from worker.domain.log_events import event
+from worker.health.process_heartbeat import BEAT_EVERY
+from worker.store.monitoring.job_heartbeats import record_heartbeat
+from worker.store.monitoring.pending_work import is_delivery_due, is_dispatch_wanted
 from worker.tasks.names import DELIVER, DISPATCH
+from worker.tasks.processes.main_loop_heartbeat import beat_while_connecting, heartbeat, why_not_sent
+from worker.tasks.processes.query_with_timeout import QueryWithTimeout
 from worker.tasks.resources import database
 
-# Dispatch comes by at least so often, for its row tells everybody that beat, broker, workers and SQL work together.
-# They call it silent after 30 s.
+_log: Final = logging.getLogger(__name__)
+
+# The longest interval between dispatches, whose heartbeat shows that beat, broker, workers and SQL work together.
+# After 30 s without one, health reports it.
 _SILENCE: Final = 10.0
-_PATIENCE: Final = 1.0
-
-
-class Question:
-    """A yes-or-no question that must not keep beat waiting: without an answer it is yes, as if nobody had asked."""
-
-    def __init__(self, ask: Callable[[], bool], patience: float = _PATIENCE) -> None:
-        """Ask nothing yet; the first answer is yes."""
-        self._ask = ask
-        self._patience = patience
-        self._asked: SimpleQueue[None] = SimpleQueue()
-        self._answers: SimpleQueue[bool] = SimpleQueue()
-        self._started = self._unanswered = False
-
-    def is_yes(self) -> bool:
-        """Ask, and wait a moment for the answer. While an earlier question is not answered, no other is asked."""
-        if not self._started:
-            self._started = True
-            # A thread of its own, because a connection to a host that is gone, or stands still, waits for minutes.
-            threading.Thread(target=self._answer, daemon=True).start()
-            return True
-        try:
-            if self._unanswered:
-                self._answers.get_nowait()  # to an old question
-            self._unanswered = True
-            self._asked.put(None)
-            answer = self._answers.get(timeout=self._patience)
-        except Empty:
-            return True
-        self._unanswered = False
-        return answer
-
-    def _answer(self) -> None:
-        while True:
-            self._asked.get()
-            try:
-                answer = self._ask()
-            except Exception:  # noqa: BLE001  whatever it is, the task comes upon it too, and says so
-                answer = True
-            self._answers.put(answer)
+_TIMEOUT: Final = 1.0  # for the database's answer, in seconds
 
 
 class Scheduler(CeleryScheduler):
-    """Celery's own, with a question before some of the tasks. Each of them is sent once at the start, unasked."""
+    """Celery's scheduler, with a query before some tasks. Each task is sent once at the start without it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401  Celery's own
-        """Start as Celery's own does."""
-        wanted = Wanted(database(), _SILENCE)
-        self._questions = {DISPATCH: Question(wanted.dispatch), DELIVER: Question(wanted.deliver)}
+        """Start like Celery's scheduler."""
+        self._queries = {
+            DISPATCH: QueryWithTimeout(self._is_dispatch_wanted, _TIMEOUT),
+            DELIVER: QueryWithTimeout(_is_delivery_due, _TIMEOUT),
+        }
+        self._sent: set[str] = set()
+        self._noted_at = -_SILENCE
+        self._problem: str | None = None
+        self._told: str | None = None
+        self._refused_since: float | None = None
+        self._beat_at = -BEAT_EVERY
         super().__init__(*args, **kwargs)
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:  # noqa: ANN401  as above
-        """Send a task that is due by the schedule, if there is anything for it to do."""
-        question = self._questions.get(entry.task)
-        if question is None or question.is_yes():
+        """Send a task that is due by the schedule, if it has work to do."""
+        query = self._queries.get(entry.task)
+        if query is None or entry.task not in self._sent or query.ask():
             super().apply_entry(entry, producer=producer)
+            self._sent.add(entry.task)
+
+    def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002  as above
+        """Send a task, and record whether the broker accepted it."""
+        try:
+            sent = super().apply_async(entry, producer=producer, advance=advance, **kwargs)
+        except Exception as error:
+            self._problem = why_not_sent(error)
+            self._log_refusal(self._problem)
+            raise
+        self._problem = None
+        self._log_acceptance()
+        return sent
+
+    def _log_refusal(self, problem: str) -> None:
+        if self._refused_since is None:
+            self._refused_since = time.monotonic()
+            _log.error("no task can be sent, every second is a new try: %s", problem, extra=event("broker_refuses"))
+
+    def _log_acceptance(self) -> None:
+        if self._refused_since is not None:
+            seconds = time.monotonic() - self._refused_since
+            self._refused_since = None
+            _log.warning("tasks are sent again, after %.0f s", seconds, extra=event("broker_accepts"))
+
+    def tick(self, *args: Any, **kwargs: Any) -> float:  # noqa: ANN401  as above
+        """Run one turn of the main loop, with a heartbeat."""
+        pause = super().tick(*args, **kwargs)
+        if time.monotonic() - self._beat_at >= BEAT_EVERY or self._problem != self._told:
+            heartbeat("beat")(self._problem)
+            self._beat_at, self._told = time.monotonic(), self._problem
+        return pause
+
+    def _ensure_connected(self) -> Any:  # noqa: ANN401  as above
+        beat_while_connecting(self.connection, "beat", self._note_problem)
+        return super()._ensure_connected()  # type: ignore[misc]  # celery-types does not know it
+
+    def _note_problem(self, problem: str) -> None:
+        self._problem = problem
+        self._queries[DISPATCH].ask()  # it records the heartbeat first
+
+    def _is_dispatch_wanted(self) -> bool:
+        if time.monotonic() - self._noted_at >= _SILENCE:
+            with database().write() as connection:
+                record_heartbeat(connection, "beat", self._problem)
+            self._noted_at = time.monotonic()
+        with database().read_once() as connection:
+            return is_dispatch_wanted(connection, _SILENCE)
 
     def adjust(self, n: float, drift: float = 0.0) -> float:
-        """Wake up when a task is due, and not 10 ms before: for these Celery's own goes round and round."""
+        """Wake up when a task is due, not 10 ms before, for which Celery's own scheduler spins."""
         return super().adjust(n, drift)  # type: ignore[arg-type]  # celery-types says int, Celery counts in fractions
+
+
+def _is_delivery_due() -> bool:
+    with database().read_once() as connection:
+        return is_delivery_due(connection)

@@ -1,1 +1,1 @@
-"""The HTTP API and the operators' dashboard: one process, which can run many times."""
+"""The HTTP API and the operators' dashboard: one process, of which any number can run."""

@@ -1,17 +1,18 @@
-"""Where the next page begins, as a text that only we read."""
+"""Opaque cursors for the next page of a list."""
 
 import base64
 import binascii
 import json
 from datetime import datetime
 
-from worker.store.search import Position, Sort
+from worker.store.projects.search import Position, Sort
 
 _LARGEST = 2**63 - 1
+_LAST_YEAR = 9999
 
 
 class CursorError(ValueError):
-    """A cursor that is not one of ours, or belongs to another order."""
+    """An invalid cursor, or one of another sort order."""
 
 
 def write_cursor(sort: Sort, position: Position) -> str:
@@ -28,13 +29,13 @@ def read_cursor(sort: Sort, text: str) -> Position:
         given, value, row = json.loads(base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True))
         if sort in ("due", "finished"):
             value = datetime.fromisoformat(value)
-            good = value.tzinfo is not None
+            good = value.tzinfo is not None and 1 < value.year < _LAST_YEAR  # a zone could take it out of the calendar
         else:
-            good = isinstance(value, int) if sort == "credits" else value is None
+            good = isinstance(value, int) and not isinstance(value, bool) if sort == "credits" else value is None
         if good and given == sort and isinstance(row, int) and not isinstance(row, bool):
             numbers = [row] + ([value] if isinstance(value, int) else [])
             if all(-_LARGEST <= number <= _LARGEST for number in numbers):
                 return value, row
     except (ValueError, TypeError, OverflowError, binascii.Error, RecursionError):
         pass
-    raise CursorError(f"this is no cursor of a list that is sorted by {sort}; leave it out to begin at the start")
+    raise CursorError(f"this is not a cursor of a list sorted by {sort}; omit it to start at the beginning")

@@ -21,10 +21,10 @@ class Problem(BaseModel):
 
 
 class ProblemError(Exception):
-    """Raised anywhere under an endpoint to answer with a problem."""
+    """Raised anywhere in an endpoint to respond with a problem."""
 
     def __init__(self, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
-        """Say what happened."""
+        """Create the error."""
         super().__init__(detail)
         self.status = status
         self.code = code
@@ -39,6 +39,6 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     **more: Any,  # noqa: ANN401  any JSON value
 ) -> JSONResponse:
-    """Return the answer that tells of a problem."""
+    """Return the response that describes a problem."""
     problem = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
     return JSONResponse(problem.model_dump() | more, status, headers, media_type=MEDIA_TYPE)

@@ -1,4 +1,4 @@
-"""What all tables share: the names of constraints, the types of columns, and two words for constraints and indexes."""
+"""What all tables share: naming of constraints, column types, and helpers for constraints and indexes."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -16,12 +16,12 @@ def one_of(column: str, values: Iterable[str]) -> str:
 
 
 def partial(name: str, *columns: str, where: str) -> Index:
-    """Return an index of those rows for which a condition holds."""
+    """Return an index of the rows for which a condition holds."""
     return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 class Base(DeclarativeBase):
-    """Names for all constraints, so that migrations can speak of them on every database."""
+    """Names all constraints, so that migrations can refer to them on every database."""
 
     metadata = MetaData(
         naming_convention={
@@ -32,4 +32,4 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: Document, list[Any]: Document}  # noqa: RUF012  as SQLAlchemy wants it
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: Document, list[Any]: Document}  # noqa: RUF012  as SQLAlchemy requires

@@ -1,20 +1,20 @@
-"""What was observed, and the news of it on its way."""
+"""Observed changes, and the events that report them."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.domain.ledger import REASONS
-from worker.domain.status import SOURCES
-from worker.store.feed import NextFeedPosition
-from worker.store.models.base import Base, one_of, partial
+from worker.domain.projects.ledger import REASONS
+from worker.domain.projects.status import SOURCES
+from worker.store.models.base import Base, one_of
+from worker.store.models.feed_position import NextFeedPosition
 from worker.store.types import BigId
 
 
 class StatusTransition(Base):
-    """One observed change of status. It happened after ``observed_after`` and not later than ``observed_at``."""
+    """One observed change of status. It happened after ``observed_after``, at ``observed_at`` at the latest."""
 
     __tablename__ = "status_transitions"
     __table_args__ = (
@@ -50,7 +50,7 @@ class CreditAdjustment(Base):
         CheckConstraint("reason <> 'refund' OR amount < 0", name="refund_is_negative"),
         CheckConstraint("observed_after IS NULL OR observed_after <= observed_at", name="order"),
         CheckConstraint("corrects IS NULL OR corrects < sequence", name="corrects_an_earlier_one"),
-        # With what sums need, so that they are read from the index alone.
+        # With the columns that sums need, for index-only scans.
         Index("ix_credit_adjustments_observed_at", "observed_at", "tracked_project_id", "amount", "sequence"),
     )
 
@@ -69,7 +69,7 @@ class CreditAdjustment(Base):
 
 
 class Event(Base):
-    """One piece of news about a project, stored with the change that caused it."""
+    """An event about a project, stored with the change that caused it."""
 
     __tablename__ = "events"
     __table_args__ = (
@@ -87,27 +87,3 @@ class Event(Base):
     payload: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
     feed_position: Mapped[int] = mapped_column(BigInteger, default=NextFeedPosition(), server_default=text("0"))
-
-
-class Delivery(Base):
-    """One event on its way to one destination."""
-
-    __tablename__ = "deliveries"
-    __table_args__ = (
-        UniqueConstraint("event_id", "destination"),
-        CheckConstraint("state IN ('pending', 'sent', 'dead')", name="state"),
-        CheckConstraint("(state = 'sent') = (sent_at IS NOT NULL)", name="sent"),
-        partial("ix_deliveries_pending", "next_attempt_at", where="state = 'pending'"),
-        partial("ix_deliveries_dead", "created_at", where="state = 'dead'"),
-        partial("ix_deliveries_dead_id", "id", where="state = 'dead'"),
-    )
-
-    id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    event_id: Mapped[str] = mapped_column(String(36), ForeignKey("events.id"))
-    destination: Mapped[str] = mapped_column(String(300))
-    state: Mapped[str] = mapped_column(String(7), default="pending")
-    attempts: Mapped[int] = mapped_column(default=0)
-    next_attempt_at: Mapped[datetime]
-    created_at: Mapped[datetime]
-    sent_at: Mapped[datetime | None]
-    last_error: Mapped[str | None] = mapped_column(Text)

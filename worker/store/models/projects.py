@@ -1,18 +1,27 @@
-"""What is followed: accounts, projects, and the leases under which these are checked."""
+"""Accounts, tracked projects, and the leases under which projects are checked."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    String,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.domain.status import CLOSE_REASONS, KINDS, STATES
+from worker.domain.projects.status import CLOSE_REASONS, KINDS, STATES
 from worker.store.models.base import Base, one_of, partial
 from worker.store.types import BigId, IdList
 
 
 class Account(Base):
-    """A Magic Hour account: its name and its request allowance. Its key is in the settings only."""
+    """A Magic Hour account: its name and rate limit. Its key is only in the settings."""
 
     __tablename__ = "accounts"
     __table_args__ = (
@@ -28,10 +37,12 @@ class Account(Base):
     pause_reason: Mapped[str | None] = mapped_column(String(40))
     failure_streak: Mapped[int] = mapped_column(default=0)
     price: Mapped[float | None]
+    answered_at: Mapped[datetime | None]
+    pause_detail: Mapped[str | None] = mapped_column(Text)
 
 
 class TrackedProject(Base):
-    """A project we follow."""
+    """A tracked project."""
 
     __tablename__ = "tracked_projects"
     __table_args__ = (
@@ -52,6 +63,7 @@ class TrackedProject(Base):
         CheckConstraint("(status IS NULL) = (transition_count = 0)", name="status_has_a_history"),
         partial("ix_tracked_projects_due", "account", "next_check_at", where="next_check_at IS NOT NULL"),
         Index("ix_tracked_projects_state", "state"),
+        partial("ix_tracked_projects_open", "kind", "state", where="state <> 'closed'"),
         partial("ix_tracked_projects_finished_at", "finished_at", where="finished_at IS NOT NULL"),
         partial("ix_tracked_projects_closed_at", "closed_at", where="closed_at IS NOT NULL"),
         partial("ix_tracked_projects_failed", "finished_at", where="status = 'error'"),
@@ -61,6 +73,7 @@ class TrackedProject(Base):
             where="status IN ('error', 'canceled') AND credits_charged > 0",
         ),
         partial("ix_tracked_projects_stalled", "stalled_at", where="stalled_at IS NOT NULL AND state <> 'closed'"),
+        partial("ix_tracked_projects_odd", "account", "kind", where="odd_fields IS NOT NULL"),
         partial("ix_tracked_projects_kind_finished", "kind", "finished_at", where="finished_at IS NOT NULL"),
         partial("ix_tracked_projects_finished", "kind", "type", "finished_at", where="finished_at IS NOT NULL"),
         partial("ix_tracked_projects_error_code", "finished_at", "error_code", where="status IN ('error', 'canceled')"),
@@ -82,7 +95,7 @@ class TrackedProject(Base):
     height: Mapped[int | None]
     fps: Mapped[float | None]
     downloads: Mapped[list[Any]] = mapped_column(default=list)
-    # "metadata" is a name that SQLAlchemy keeps for itself.
+    # "metadata" is reserved by SQLAlchemy.
     caller_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", default=dict)
     notify: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
@@ -115,10 +128,23 @@ class TrackedProject(Base):
     adjustment_count: Mapped[int] = mapped_column(default=0)
     event_count: Mapped[int] = mapped_column(default=0)
     closing_count: Mapped[int] = mapped_column(default=0)
+    last_problem_detail: Mapped[str | None] = mapped_column(Text)
+    last_problem_message: Mapped[str | None] = mapped_column(Text)
+    last_problem_at: Mapped[datetime | None]
+    failing_since: Mapped[datetime | None]
+    odd_fields: Mapped[str | None] = mapped_column(Text)
+
+    start_seconds: Mapped[float | None]
+    end_seconds: Mapped[float | None]
+    image_count: Mapped[int | None]
+    expected_credits: Mapped[int | None] = mapped_column(BigInteger)
+    tracked_by: Mapped[str | None] = mapped_column(String(200))
+    trace: Mapped[dict[str, Any] | None]
+    hinted_status: Mapped[str | None] = mapped_column(String(20))
 
 
 class Lease(Base):
-    """The right to check a batch of projects until a deadline. It goes when their answers are recorded."""
+    """The right to check a batch of projects until a deadline. Deleted when their results are recorded."""
 
     __tablename__ = "leases"
     __table_args__ = (CheckConstraint("size > 0", name="size"),)
@@ -129,3 +155,34 @@ class Lease(Base):
     size: Mapped[int]
     leased_until: Mapped[datetime]
     begun_at: Mapped[datetime | None]
+
+
+class MetadataValue(Base):
+    """One key of a project's metadata, written by triggers whenever the project's metadata is."""
+
+    __tablename__ = "metadata_values"
+    __table_args__ = (
+        # With the value, for index-only scans of the projects of some days.
+        PrimaryKeyConstraint("tracked_project_id", "key", postgresql_include=["value"]),
+        Index(
+            "ix_metadata_values_value",
+            "key",
+            "value",
+            "tracked_project_id",
+            postgresql_ops={"value": "text_pattern_ops"},
+        ),
+    )
+
+    tracked_project_id: Mapped[int] = mapped_column(BigId, autoincrement=False)
+    key: Mapped[str] = mapped_column(Text)
+    value: Mapped[str | None] = mapped_column(Text)
+
+
+class MetadataFill(Base):
+    """The single row that says which projects of earlier versions have no rows in ``metadata_values`` yet."""
+
+    __tablename__ = "metadata_fill"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    unfilled_upto: Mapped[int] = mapped_column(BigInteger)

@@ -1,1 +1,1 @@
-"""The HTTP API, under /v1: bearer tokens, JSON, problems as RFC 9457 says."""
+"""The HTTP API, under /v1: bearer tokens, JSON, and problem details (RFC 9457)."""

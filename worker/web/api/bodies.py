@@ -1,8 +1,11 @@
-"""How the bodies of requests are documented. They are judged by domain/request.py, whose answers say more."""
+"""The documentation of request bodies. They are validated by domain/intake/request.py, whose errors say more."""
 
 from typing import Any, Final
 
-from worker.domain.status import KINDS
+from worker.domain.intake.identifiers import ACCOUNT_PATTERN, PROJECT_ID_PATTERN
+from worker.domain.intake.metadata import MOST_METADATA, MOST_METADATA_DEPTH
+from worker.domain.intake.request import LONGEST_TYPE, MOST_CREDITS
+from worker.domain.projects.status import KINDS
 from worker.tracking.intake import MOST_ITEMS
 
 _DESTINATIONS: Final = {"type": "array", "items": {"type": "string", "maxLength": 300}, "maxItems": 20}
@@ -13,26 +16,33 @@ ITEM: Final[dict[str, Any]] = {
     "additionalProperties": False,
     "properties": {
         "kind": {"type": "string", "enum": list(KINDS)},
-        "project_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{8,64}$", "description": "from the create call"},
+        "project_id": {"type": "string", "pattern": PROJECT_ID_PATTERN, "description": "from the create call"},
         "account": {
             "type": "string",
-            "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$",
+            "pattern": ACCOUNT_PATTERN,
             "default": "default",
-            "description": "whose API key is used; one that has none is refused",
+            "description": "the account whose API key is used; the project waits until it has one",
         },
         "credits_charged": {
             "type": ["integer", "null"],
             "minimum": 0,
-            "maximum": 2**63 - 1,
+            "maximum": MOST_CREDITS,
             "description": "the create call's price",
         },
         "metadata": {
             "type": ["object", "null"],
-            "description": "yours; at most 8 KiB as JSON; comes back with every event",
+            "description": f"at most {MOST_METADATA:,} bytes as JSON and {MOST_METADATA_DEPTH} levels deep;"
+            " included in every event",
         },
         "notify": {
-            "description": "destinations for this project that the operator allows: a list, or lists by event type",
+            "description": "destinations that the operator allows: a list, or lists by event type",
             "anyOf": [{"type": "null"}, _DESTINATIONS, {"type": "object", "additionalProperties": _DESTINATIONS}],
+        },
+        "type": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": LONGEST_TYPE,
+            "description": "the project's type, such as AI_IMAGE; then its first check is planned",
         },
     },
     "examples": [
@@ -45,7 +55,7 @@ MANY: Final[dict[str, Any]] = {
     "required": ["projects"],
     "additionalProperties": False,
     "properties": {"projects": {"type": "array", "maxItems": MOST_ITEMS, "items": {}}},
-    "description": "Each item is like the body of POST /v1/projects; what is not is rejected, the others are taken.",
+    "description": "Each item is like the body of POST /v1/projects; others are rejected, and the rest is stored.",
     "examples": [
         {
             "projects": [
@@ -58,5 +68,5 @@ MANY: Final[dict[str, Any]] = {
 
 
 def body(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return what an endpoint adds to the document about its body."""
+    """Return what an endpoint adds to the OpenAPI document about its body."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

@@ -1,28 +1,23 @@
 """Events as they happen, as server-sent events."""
 
-import json
-from collections import OrderedDict
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from worker.domain.events import EventType
-from worker.domain.status import Kind
-from worker.store import arrivals
+from worker.domain.projects.events import EventType
+from worker.domain.projects.status import Kind
+from worker.store.deliveries.event_stream import Place
+from worker.store.engine import Database
 from worker.web.api.access import Reader, TheWeb
 from worker.web.api.params import Text
-from worker.web.context import Web
-from worker.web.hub import FullError, Overrun
+from worker.web.gate.client_limits import NoSlotError
 from worker.web.problems import ProblemError
+from worker.web.streams.event_stream import EventStream, place_before
+from worker.web.strict_query import StrictQueryRoute
 
-router = APIRouter(tags=["events"])
-# Proxies close what is silent for a minute.
-_SILENCE: Final = 15.0
-# An event seen twice is passed on once, if the first time was not too long ago.
-_REMEMBERED: Final = 50_000
+router = APIRouter(tags=["events"], route_class=StrictQueryRoute)
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "A stream that does not end by itself",
@@ -39,70 +34,45 @@ _STREAM: Final[dict[int | str, dict[str, Any]]] = {
 @router.get("/events", summary="Receive events as they happen", responses=_STREAM, response_class=StreamingResponse)
 async def stream_events(
     web: TheWeb,
-    caller: Reader,  # noqa: ARG001  the scope
+    caller: Reader,
     *,
     type: Annotated[list[EventType] | None, Query()] = None,  # noqa: A002  the API's word
     kind: Annotated[list[Kind] | None, Query()] = None,
     account: Text = None,
     last_event_id: Annotated[str | None, Header(max_length=100, description="the last event you have")] = None,
 ) -> StreamingResponse:
-    """Stream events, each with the payload that destinations get.
+    """Stream events, each with the payload that destinations receive.
 
-    Who reconnects with `Last-Event-ID`, as every EventSource does, gets what came since: at least once, and not always
-    in order, so go by the event's `id` and `sequence`. Comments keep the connection alive.
+    Send `Last-Event-ID`, as every EventSource does when it reconnects, to receive all events since that one, however
+    many: at least once, and not always in order, so use each event's `id` and `sequence`. For an id that is not stored
+    (any more) the response is 404, because the events since then are not known. Comments keep the connection alive.
     """
-    if web.hub.is_full:
-        raise ProblemError(503, "too_many_consumers", "too many receive events already; try again later")
-    wanted: dict[str, set[str]] = {"type": {*(type or ())}, "kind": {*(kind or ())}}
-    wanted["account"] = {account} if account else set()
-    body = _messages(web, wanted, last_event_id)
+    try:
+        web.broadcaster.streams.check(caller.token_id)
+    except NoSlotError as error:
+        raise too_many(error) from None
+    missed_from = None
+    if last_event_id:
+        missed_from = await run_in_threadpool(_place_of, web.database, last_event_id)
+    wanted = {"type": type or (), "kind": kind or (), "account": [account] if account else ()}
+    stream = EventStream(web.database, web.broadcaster, wanted, missed_from, last_event_id)
+    body = stream.messages(caller.token_id)
     return StreamingResponse(body, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
-async def _messages(web: Web, wanted: dict[str, set[str]], last_event_id: str | None) -> AsyncIterator[str]:
-    passed: OrderedDict[str, None] = OrderedDict()
-    yield ": connected\n\n"
-    try:
-        with web.hub.subscribed() as subscriber:
-            await subscriber.ready.wait()
-            for payload in await run_in_threadpool(_missed, web, last_event_id):
-                if _is_new(payload, passed) and _matches(payload, wanted):
-                    yield _message(payload)
-            yield ": live\n\n"
-            while True:
-                fresh = await subscriber.next(_SILENCE)
-                if fresh is None:
-                    yield ": nothing new\n\n"
-                elif _is_new(fresh, passed) and _matches(fresh, wanted):
-                    yield _message(fresh)
-    except (Overrun, FullError):
-        yield ": you are too far behind; connect again\n\n"
+def _place_of(database: Database, event_id: str) -> Place:
+    place = place_before(database, event_id) if event_id.isascii() and event_id.isprintable() else None
+    if place is None:
+        detail = (
+            f"there is no event {event_id!r}; retention may have removed it, so what came after it is not known."
+            " Connect without Last-Event-ID, and read the projects from GET /v1/projects"
+        )
+        raise ProblemError(404, "unknown_event", detail)
+    return place
 
 
-def _missed(web: Web, last_event_id: str | None) -> list[dict[str, Any]]:
-    """Return what came since an event; events do not become visible in the order of their times."""
-    if not last_event_id or "\x00" in last_event_id:
-        return []
-    with web.database.read() as connection:
-        at = arrivals.time_of_event(connection, last_event_id)
-        if at is None:
-            return []
-        since = arrivals.events_since(connection, at - arrivals.OVERLAP)
-        return arrivals.read_payloads(connection, [event_id for event_id, _ in since if event_id != last_event_id])
-
-
-def _is_new(payload: dict[str, Any], passed: OrderedDict[str, None]) -> bool:
-    if payload["id"] in passed:
-        return False
-    passed[payload["id"]] = None
-    if len(passed) > _REMEMBERED:
-        passed.popitem(last=False)
-    return True
-
-
-def _matches(payload: dict[str, Any], wanted: dict[str, set[str]]) -> bool:
-    return all(not values or payload[name] in values for name, values in wanted.items())
-
-
-def _message(payload: dict[str, Any]) -> str:
-    return f"id: {payload['id']}\nevent: {payload['type']}\ndata: {json.dumps(payload, ensure_ascii=False)}\n\n"
+def too_many(error: NoSlotError) -> ProblemError:
+    """Return the problem that no further stream or waiting request is possible."""
+    if error.own:
+        return ProblemError(429, "too_many_streams", "this token has too many streams and waiting requests; close some")
+    return ProblemError(503, "too_many_streams", "this process has as many streams as it can serve; try again later")

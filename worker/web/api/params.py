@@ -7,24 +7,25 @@ from typing import Annotated, Final
 from fastapi import Path, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
-from worker.domain.status import Kind
+from worker.domain.intake.identifiers import PROJECT_ID_PATTERN
+from worker.domain.projects.status import Kind
 
 _DATE_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}", re.ASCII)
 
 
 def _plain(value: str) -> str:
-    """Refuse what no database stores as text, and half characters."""
+    """Refuse what databases cannot store as text."""
     if "\x00" in value:
-        raise ValueError("it must not hold the character U+0000")
+        raise ValueError("it must not contain the character U+0000")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError("it must hold whole characters") from None
+        raise ValueError("it must be valid Unicode") from None
     return value
 
 
 def _written_out(value: object) -> object:
-    """Refuse what pydantic would also take for a time: a number of seconds, or a day without an hour."""
+    """Refuse other forms that pydantic accepts as a time: a number of seconds, or a date alone."""
     if isinstance(value, str) and not _DATE_TIME.match(value):
         raise ValueError("write it like 2026-11-24T08:00:00Z")
     return value
@@ -37,14 +38,16 @@ def _in_range(value: datetime) -> datetime:
 
 
 Word = Annotated[str, Field(max_length=200, pattern="^[^\\u0000]*$"), AfterValidator(_plain)]
+# As long as destinations may be.
+Destination = Annotated[str, Field(min_length=1, max_length=300, pattern="^[^\\u0000]*$"), AfterValidator(_plain)]
 Text = Annotated[Word | None, Query()]
 Words = Annotated[list[Word] | None, Query(max_length=50)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(_in_range)]
 KindPath = Annotated[Kind, Path()]
 IdPath = Annotated[
-    str, Path(pattern="^[A-Za-z0-9_-]{8,64}$", examples=["cmb1xk2v80000l70"], description="from the create call")
+    str, Path(pattern=PROJECT_ID_PATTERN, examples=["cmb1xk2v80000l70"], description="from the create call")
 ]
 Reason = Annotated[
     Annotated[str, Field(max_length=500, pattern="^[^\\u0000]*$"), AfterValidator(_plain)] | None,
-    Query(description="kept with the token's name"),
+    Query(description="recorded with the token's name"),
 ]

@@ -1,5 +1,7 @@
-// Pages are made on the server. This keeps the parts marked data-live fresh, and makes choosing rows comfortable.
+// Pages are rendered on the server. This refreshes the parts marked data-live and helps to select rows.
 
+// The path under which we are served: empty, or /some/path.
+const ROOT = document.documentElement.dataset.rootPath;
 const LEAST_PAUSE = 1500;
 const SLOWLY = 15000;
 
@@ -13,6 +15,8 @@ let source = null;
 function isBusy(region) {
   const focused = document.activeElement;
   const typing = region.contains(focused) && focused.matches("input:not([type=checkbox]), select, textarea");
+  const selection = getSelection();
+  if (selection && !selection.isCollapsed && selection.containsNode(region, true)) return true;
   return typing || region.querySelector("input[type=checkbox]:checked") !== null;
 }
 
@@ -60,13 +64,13 @@ function showConnection(works) {
   for (const each of document.querySelectorAll("[data-connection]")) each.hidden = works;
 }
 
-// Browsers allow six connections to a host: a page that nobody looks at gives its own back.
+// Browsers allow six connections to a host: a hidden page releases its own.
 function connect() {
   if (document.hidden) {
     source?.close();
     source = null;
   } else if (!source && document.querySelector("main [data-live]")) {
-    source = new EventSource("/live");
+    source = new EventSource(`${ROOT}/live`);
     source.addEventListener("change", () => setTimeout(refresh, Math.max(0, last + LEAST_PAUSE - Date.now())));
     source.onerror = () => showConnection(false);
     source.onopen = () => showConnection(true);
@@ -122,7 +126,7 @@ document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
   const root = document.documentElement;
   const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   root.dataset.theme = dark ? "light" : "dark";
-  document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+  document.cookie = `theme=${root.dataset.theme}; path=${ROOT || "/"}; max-age=31536000; samesite=lax`;
 });
 
 document.addEventListener("keydown", (event) => {
@@ -131,7 +135,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   const search = document.getElementById("text");
   if (search) search.focus();
-  else location.assign("/projects#text");
+  else location.assign(`${ROOT}/projects#text`);
 });
 
 if (location.hash === "#text") document.getElementById("text")?.focus();

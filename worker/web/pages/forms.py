@@ -1,13 +1,14 @@
-"""What pages send: small forms, from our own pages only, by viewers who may."""
+"""Forms of our pages: small, from our own pages only, and only from viewers with the right scope."""
 
 from typing import Annotated, Final
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
+from worker.web.gate.messages import Done, set_message
 from worker.web.pages.render import Viewer, viewer_of
 
 _MOST_FIELDS: Final = 2_000
@@ -23,7 +24,7 @@ class Form(dict[str, list[str]]):
 
     @property
     def reason(self) -> str | None:
-        """Why, as the viewer says."""
+        """The viewer's reason."""
         return self.one("reason").strip()[:_LONGEST_REASON] or None
 
 
@@ -36,17 +37,33 @@ async def read_form(request: Request) -> Form:
         raise HTTPException(400, "this form cannot be read") from None
 
 
-def same_origin(request: Request) -> bool:
-    """Whether the browser says that a request comes from our own pages; old browsers say nothing."""
-    site = request.headers.get("sec-fetch-site", "none")
+def foreign_origin(request: Request) -> str | None:
+    """Return why a form is not from our own pages, or None if it is (or an old browser does not say)."""
+    site = request.headers.get("sec-fetch-site")
+    if site is not None:  # set by the browser; pages cannot change it
+        return None if site in ("same-origin", "none") else "This form was sent by a page of another site."
     origin = request.headers.get("origin")
-    host = request.headers.get("host")
-    return site in ("same-origin", "none") and (origin is None or urlsplit(origin).netloc == host)
+    host = request.headers.get("host", "")
+    if origin is None or _is_host_of(origin, host):
+        return None
+    return (
+        f"The browser sent this form from {origin[:200]}, and it arrived here for the host {host[:200]}. If a reverse "
+        "proxy is in between, it must pass on the header Host (nginx: proxy_set_header Host $http_host), or send "
+        "X-Forwarded-Host and be listed in RENDERWATCH_WEB_TRUSTED_PROXIES: see docs/operations/reverse-proxies.md."
+    )
+
+
+def _is_host_of(origin: str, host: str) -> bool:
+    parts = urlsplit(origin.lower())
+    port = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
+    return parts.netloc.removesuffix(port) == host.lower().removesuffix(port)
 
 
 async def _guarded(request: Request) -> Form:
     form = await read_form(request)
-    if not same_origin(request) or form.one("csrf") != viewer_of(request).csrf:
+    if foreign := foreign_origin(request):
+        raise HTTPException(403, foreign)
+    if form.one("csrf") != viewer_of(request).csrf:
         raise HTTPException(403, "this form does not come from a page of yours; load the page again")
     return form
 
@@ -62,15 +79,14 @@ GuardedForm = Annotated[Form, Depends(_guarded)]
 TheOperator = Annotated[Viewer, Depends(_operator)]
 
 
-def back(form: Form, done: str, count: int) -> RedirectResponse:
-    """Return to the page from which an action was asked for, which then says that it was done."""
-    target = inner_path(form.one("back"))
-    path, _, query = target.partition("?")
-    kept = [part for part in query.split("&") if part and not part.startswith(("done=", "count="))]
-    return RedirectResponse(f"{path}?{'&'.join([*kept, f'done={quote(done)}', f'count={count}'])}", 303)
+def back(form: Form, viewer: Viewer, done: Done, count: int) -> RedirectResponse:
+    """Redirect to the page of the action, which then reports that it was done."""
+    answer = RedirectResponse(inner_path(form.one("back")), 303)
+    set_message(answer, viewer.request.scope, viewer.csrf, done, count)
+    return answer
 
 
 def inner_path(target: str) -> str:
-    """Return a path of ours; anything else leads to the overview, never to another site."""
+    """Return a path of ours; anything else becomes the overview, never another site."""
     good = target.startswith("/") and not target.startswith(("//", "/\\", "/v1")) and target.isprintable()
     return target if good and "\\" not in target else "/"

@@ -1,4 +1,4 @@
-"""Telling open pages that something changed, so that they load themselves anew."""
+"""Notify open pages of changes, so that they reload."""
 
 import asyncio
 import contextlib
@@ -9,9 +9,9 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 
-from worker.web.context import Web
-from worker.web.hub import FullError
+from worker.web.gate.client_limits import NoSlotError
 from worker.web.pages.render import TheViewer
+from worker.web.state import Web
 
 router = APIRouter(include_in_schema=False)
 _ASSETS: Final = Path(__file__).parent.parent / "assets"
@@ -24,12 +24,16 @@ _AT_MOST_EVERY: Final = 1.5
 @router.get("/live")
 async def stream_changes(viewer: TheViewer) -> Response:
     """Stream the fact that something changed."""
-    return StreamingResponse(_changes(viewer.web), media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+    return StreamingResponse(
+        _changes(viewer.web, viewer.caller.token_id),
+        media_type="text/event-stream",
+        headers={"x-accel-buffering": "no"},
+    )
 
 
-async def _changes(web: Web) -> AsyncIterator[str]:
+async def _changes(web: Web, key: object) -> AsyncIterator[str]:
     yield "retry: 3000\n\n"
-    with contextlib.suppress(FullError), web.hub.watching() as changed:
+    with contextlib.suppress(NoSlotError), web.broadcaster.watching(key) as changed:
         while True:
             try:
                 async with asyncio.timeout(_SILENCE):

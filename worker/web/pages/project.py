@@ -1,4 +1,4 @@
-"""One project's whole story."""
+"""The page of one project."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,9 +9,14 @@ from fastapi import APIRouter, Path
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from worker.domain.status import Kind, is_terminal
-from worker.store import arrivals, audit, delivery_lists, queries
-from worker.store.timing import read_timing
+from worker.domain.projects.status import Kind, is_terminal
+from worker.domain.scheduling.estimate import estimate
+from worker.store.deliveries.event_stream import read_payloads
+from worker.store.deliveries.queries import deliveries_of
+from worker.store.engine import clock
+from worker.store.monitoring import audit_log
+from worker.store.monitoring.schedule_report import read_timing
+from worker.store.projects import queries
 from worker.web.pages.render import TheViewer
 
 router = APIRouter(include_in_schema=False)
@@ -20,7 +25,7 @@ _MOST_DELIVERIES = 500
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of the timeline, in percent: a status, or the time in which one may have become another."""
+    """A part of the timeline, in percent: a status, or the interval in which it changed."""
 
     x: float
     width: float
@@ -31,7 +36,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What the picture shows: from when to when, the stretches, and marks for the news."""
+    """What the timeline shows: start and end, the phases, and marks for events."""
 
     start: datetime
     end: datetime
@@ -41,19 +46,20 @@ class Timeline:
 
 @router.get("/projects/{kind}/{project_id}")
 def show_project(viewer: TheViewer, kind: Kind, project_id: Annotated[str, Path(max_length=64)]) -> Response:
-    """Show everything that is known of a project."""
-    database = viewer.web.database
+    """Show everything about a project."""
+    database, settings = viewer.web.database, viewer.web.settings
     with database.read() as connection:
         project = queries.read_project(connection, kind, project_id)
         if project is None:
             raise HTTPException(404, f"{kind} {project_id} is not tracked")
         history = queries.history(connection, kind, project_id)
-        events = queries.news(connection, kind, project_id)
-        deliveries = delivery_lists.deliveries_of(connection, kind, project_id)[:_MOST_DELIVERIES]
-        payloads = {each["id"]: each for each in arrivals.read_payloads(connection, [event["id"] for event in events])}
-        timing = read_timing(connection, kind, project_id, viewer.web.settings.target_detection_delay)
+        events = queries.list_events(connection, kind, project_id)
+        deliveries = deliveries_of(connection, kind, project_id)[:_MOST_DELIVERIES]
+        payloads = {each["id"]: each for each in read_payloads(connection, [event["id"] for event in events])}
+        timing = read_timing(connection, kind, project_id, settings.limits, settings.accounts)
         ledger = queries.ledger(connection, kind, project_id)
-        actions = audit.list_actions(connection, project=(kind, project_id), limit=20)
+        now = clock(connection)
+        actions = audit_log.list_actions(connection, project=(kind, project_id), limit=20)
     return viewer.page(
         "project.html",
         project=project,
@@ -63,6 +69,7 @@ def show_project(viewer: TheViewer, kind: Kind, project_id: Annotated[str, Path(
         payloads=payloads,
         deliveries=deliveries,
         timing=timing,
+        estimate=estimate(project, viewer.web.learned.durations(), now),
         actions=actions,
         timeline=timeline(project, history, events, viewer.health().now),
         title=project["name"] or project_id,
@@ -72,7 +79,7 @@ def show_project(viewer: TheViewer, kind: Kind, project_id: Annotated[str, Path(
 def timeline(
     project: Mapping[str, Any], history: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], now: datetime
 ) -> Timeline | None:
-    """Return the picture of a render, from its hand-over to a little after its end."""
+    """Return the timeline of a render, from when it was tracked to a little after its end."""
     if not history:
         return None
     start = min(project["tracked_at"], history[0]["observed_at"])
@@ -102,6 +109,6 @@ def timeline(
 
 
 def css(status: str | None) -> str:
-    """Return the class that colours a status; a word that we do not know looks like one that runs."""
+    """Return the CSS class of a status; an unknown one looks like a running one."""
     known = ("draft", "queued", "rendering", "complete", "error", "canceled")
     return status if status in known else "unknown"

@@ -1,6 +1,7 @@
-"""Making a page: the templates, and what every page shows around its own."""
+"""Rendering pages: the templates, and what all pages share."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,26 +11,39 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from worker.domain.tokens import Scope
+from worker import formatting
+from worker.domain.access_tokens import Scope
+from worker.domain.deliveries.shown_destination import shown_destination
+from worker.domain.monitoring.facts import MOST_COUNTED
+from worker.domain.monitoring.health import Health
+from worker.store.access_tokens import Caller
 from worker.store.engine import clock
-from worker.store.overview import Health, read_health
-from worker.store.tokens import Caller
-from worker.web import words
-from worker.web.context import Web, web_of
-from worker.web.gate import caller_of
-from worker.web.identity import cookie_of, csrf_of
+from worker.store.monitoring.health import read_health
+from worker.web.gate.authentication import cookie_of, csrf_of
+from worker.web.gate.messages import read_message, remove_message
+from worker.web.gate.middleware import caller_of
+from worker.web.gate.proxies import root_path_of
+from worker.web.state import Web, web_of
 
 _HERE: Final = Path(__file__).parent.parent
 _HEALTH_SECONDS: Final = 2.0
-_LATE_DISPATCH: Final = 30.0
 THEMES: Final = ("light", "dark")
+_LINK: Final = re.compile(r'(?<=\s)(href|src|action)="/(?!/)')
+# Characters that change the direction of the text around them: a name with one could show another one's words.
+_BIDI: Final = {
+    code: f"[U+{code:04X}]" for code in (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+}
+_AFTER_SEPARATORS: Final = re.compile(r"(?<=[_./:?&=-])(?=\w)")
 NAVIGATION: Final = (
+    ("/problems", "Problems", "problems"),
     ("/", "Overview", "overview"),
     ("/projects", "Projects", "projects"),
     ("/credits", "Credits", "credits"),
+    ("/metadata", "Metadata", "metadata"),
     ("/deliveries", "Deliveries", "deliveries"),
     ("/failures", "Failures", "failures"),
     ("/accounts", "Accounts", "accounts"),
@@ -37,13 +51,6 @@ NAVIGATION: Final = (
     ("/audit", "Audit log", "audit"),
     ("/settings", "Settings", "settings"),
 )
-# What the page after an action says; the number is how many it concerned.
-_DONE: Final = {
-    "recheck": "Due now: they are checked with the next dispatch",
-    "untrack": "Not followed any more",
-    "replay": "Sent again with the next sweep",
-    "resume": "Not paused any more: it is asked for with the next dispatch",
-}
 
 
 def _environment() -> Environment:
@@ -54,11 +61,27 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for function in (words.number, words.decimal, words.signed, words.duration, words.utc):
+    for function in (
+        formatting.compact,
+        formatting.number,
+        formatting.decimal,
+        formatting.signed,
+        formatting.duration,
+        formatting.utc,
+    ):
         made.filters[function.__name__] = function
-    made.globals["between"] = words.between
-    made.filters["pretty"] = lambda value: json.dumps(words.redacted(value), indent=2, ensure_ascii=False)
+    made.filters["destination"] = shown_destination
+    made.filters["capped"] = lambda count: formatting.number(count) + ("+" if count >= MOST_COUNTED else "")
+    made.filters["breakable"] = _breakable
+    made.globals["between"] = formatting.between
+    made.globals["expected"] = formatting.expected
+    made.filters["pretty"] = lambda value: json.dumps(formatting.redacted(value), indent=2, ensure_ascii=False)
     return made
+
+
+def _breakable(text: str | None) -> Markup:
+    """Return a text that may break after its separators, and so never within a word."""
+    return Markup("").join(Markup("{}<wbr>").format(part) for part in _AFTER_SEPARATORS.split(text or ""))
 
 
 _ENVIRONMENT: Final = _environment()
@@ -66,7 +89,7 @@ _ENVIRONMENT: Final = _environment()
 
 @dataclass(slots=True)
 class _Remembered:
-    """The health of a process's database, looked up every two seconds at most."""
+    """The health of a process's database, read at most every two seconds."""
 
     health: Health | None = None
     until: float = field(default=0.0)
@@ -74,7 +97,7 @@ class _Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks at a page, and how."""
+    """The viewer of a page: the caller, and the request's context."""
 
     request: Request
     web: Web
@@ -87,17 +110,21 @@ class Viewer:
 
     @property
     def actor(self) -> str:
-        """How the audit log names the viewer."""
+        """The viewer's name in the audit log."""
         return f"{self.caller.name} (dashboard)"
 
     def health(self) -> Health:
-        """Return how things stand."""
+        """Return the health of the system."""
         state = self.request.app.state
         remembered: _Remembered = getattr(state, "health", None) or _Remembered()
         state.health = remembered
         if remembered.health is None or remembered.until < time.monotonic():
             with self.web.database.read() as connection:
-                remembered.health = read_health(connection)
+                remembered.health = read_health(
+                    connection,
+                    keys=self.web.settings.accounts,
+                    target_delay=self.web.settings.target_detection_delay,
+                )
             remembered.until = time.monotonic() + _HEALTH_SECONDS
         return remembered.health
 
@@ -106,30 +133,34 @@ class Viewer:
         health = self.health()
         with self.web.database.read() as connection:
             now = clock(connection)
+        message = read_message(self.request, self.csrf)
         around = {
             "viewer": self,
             "health": health,
-            "trouble": _trouble(health),
+            "facts": health.facts,
             "navigation": NAVIGATION,
             "theme": theme_of(self.request),
             "here": self.request.url.path,
             "now": now,
-            "ago": lambda moment: words.relative(moment, now),
-            "done": _done(self.request),
+            "ago": lambda moment: formatting.relative(moment, now),
+            "done": message,
             "with_query": self.with_query,
         }
-        return HTMLResponse(_ENVIRONMENT.get_template(template).render(around | context), status)
+        answer = _render(self.request, template, status, around | context)
+        if message:
+            remove_message(answer, self.request.scope)
+        return answer
 
     def with_query(self, **changes: object) -> str:
-        """Return this page's address with other parameters; None takes one away."""
-        url = self.request.url.remove_query_params(["done", "count", *changes])
+        """Return this page's URL with changed parameters; None removes one."""
+        url = self.request.url.remove_query_params(list(changes))
         kept = {name: str(value) for name, value in changes.items() if value is not None}
         url = url.include_query_params(**kept) if kept else url
         return url.path + ("?" + url.query if url.query else "")
 
 
 def viewer_of(request: Request) -> Viewer:
-    """Return who looks at a page, behind the gate."""
+    """Return the viewer of a request that passed the gate."""
     cookie = cookie_of(request.scope)
     return Viewer(request, web_of(request), caller_of(request.scope), csrf_of(cookie or ""))
 
@@ -138,43 +169,23 @@ TheViewer = Annotated[Viewer, Depends(viewer_of)]
 
 
 def bare_page(request: Request, template: str, status: int = 200, **context: object) -> HTMLResponse:
-    """Return a page for somebody who is not logged in."""
-    shown = {"theme": theme_of(request), **context}
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(shown), status)
+    """Return a page for a viewer who is not logged in."""
+    return _render(request, template, status, {"theme": theme_of(request), **context})
+
+
+def _render(request: Request, template: str, status: int, context: Mapping[str, Any]) -> HTMLResponse:
+    root_path = root_path_of(request.scope)
+    page = _ENVIRONMENT.get_template(template).render(context, root_path=root_path).translate(_BIDI)
+    # Here instead of at every link. Only template text can match, because quotes in values are escaped.
+    return HTMLResponse(_LINK.sub(rf'\1="{root_path}/', page) if root_path else page, status)
 
 
 def theme_of(request: Request) -> str:
-    """Return the theme that the viewer chose, or nothing: then the browser decides."""
+    """Return the theme that the viewer chose, or an empty string: then the browser decides."""
     chosen = request.cookies.get("theme", "")
     return chosen if chosen in THEMES else ""
 
 
-def _trouble(health: Health) -> list[str]:
-    """Say what is wrong, if anything is."""
-    found = []
-    late = (health.now - health.last_dispatch).total_seconds() if health.last_dispatch else None
-    if late is None:
-        found.append("nothing was ever dispatched: start a worker and beat")
-    elif late > _LATE_DISPATCH:
-        found.append(f"the last dispatch was {words.duration(late)} ago: is beat running?")
-    if health.paused_accounts:
-        found.append(f"{health.paused_accounts} account{'s are' if health.paused_accounts > 1 else ' is'} paused")
-    if health.dead_deliveries:
-        found.append(f"{words.number(health.dead_deliveries)} dead deliver{_ies(health.dead_deliveries)}")
-    return found
-
-
-def _ies(count: int) -> str:
-    return "y" if count == 1 else "ies"
-
-
-def _done(request: Request) -> str | None:
-    said: Mapping[str, str] = _DONE
-    what = said.get(request.query_params.get("done", ""))
-    count = request.query_params.get("count", "")
-    return f"{what} ({count})." if what and count.isdigit() and len(count) < 7 else f"{what}." if what else None  # noqa: PLR2004
-
-
 def since(now: datetime, seconds: float) -> datetime:
-    """Return a moment so many seconds earlier."""
+    """Return the moment ``seconds`` earlier."""
     return datetime.fromtimestamp(now.timestamp() - seconds, now.tzinfo)

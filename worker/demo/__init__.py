@@ -1,0 +1,1 @@
+"""What `renderwatch up` shows without an API key."""

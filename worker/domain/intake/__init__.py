@@ -1,0 +1,1 @@
+"""What callers send: tracking requests, with their identifiers and metadata."""

@@ -1,0 +1,1 @@
+"""What healthy means, and what can be wrong."""

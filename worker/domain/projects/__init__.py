@@ -1,0 +1,1 @@
+"""A project, and what a response of the API changes about it."""

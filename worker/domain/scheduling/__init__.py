@@ -1,0 +1,1 @@
+"""When to check, each account's rate limit, and which projects to check first."""

@@ -1,0 +1,1 @@
+"""Daily totals, spend reports, balances and retention."""

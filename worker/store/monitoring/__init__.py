@@ -1,0 +1,1 @@
+"""Health, backlog, schedule reports, invariants and the audit log."""

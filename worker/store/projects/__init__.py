@@ -1,0 +1,1 @@
+"""Tracked projects: intake, recording, history and queries."""

@@ -1,0 +1,1 @@
+"""Claims, leases, rate limits and learned durations."""

@@ -1,0 +1,1 @@
+"""Workarounds for input that breaks kombu and py-amqp."""

@@ -1,0 +1,1 @@
+"""What worker and beat do besides their tasks: start-up, watchdog, heartbeats, control commands."""

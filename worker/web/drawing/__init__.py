@@ -1,0 +1,1 @@
+"""Charts and curves, as numbers that a template draws."""

@@ -1,0 +1,1 @@
+"""What every request passes: proxies, authentication, limits, body sizes; and the listening address."""

@@ -1,0 +1,1 @@
+"""What pages search for: filters and periods, as they are in addresses."""

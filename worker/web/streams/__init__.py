@@ -1,0 +1,1 @@
+"""Clients that wait for changes, and streams of events."""
