@@ -20,7 +20,10 @@ ALLOWED: Final = (
         "the same, in the log format of the application beside ours",
     ),
     Allowed("CPendingDeprecationWarning", "the application beside ours shows Celery's warnings"),
-    Allowed(r"renderwatch\.\w+: database unavailable", "the database is locked, restarted or cut off"),
+    Allowed(
+        r"(renderwatch(\.\w+)?|worker\.tasks\.consumer): database unavailable",
+        "the database is locked, restarted or cut off",
+    ),
     Allowed(r"worker\.tracking\.check: (check failed account=|and \d+ more reasons)", "the API misbehaves"),
     Allowed(r"renderwatch\.\w+: broker unavailable", "the broker is gone, frozen or full"),
     Allowed(r"worker\.tasks\.scheduler: (no task can be sent|tasks are sent again)", "the broker is gone or full"),

@@ -65,7 +65,18 @@ def methods_of(app: FastAPI, path: str) -> list[str]:
     return sorted({method.upper() for each in found for method in paths[each]})
 
 
+def _without_null(parameter: dict[str, Any]) -> None:
+    """Say that a parameter in a URL is left out or has a value: there is no way to write null there."""
+    options = [option for option in parameter["schema"].pop("anyOf", ()) if option != {"type": "null"}]
+    if len(options) == 1:
+        parameter["schema"] |= options[0]
+    elif options:
+        parameter["schema"]["anyOf"] = options
+
+
 def _complete(path: str, operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        _without_null(parameter)
     answers = operation["responses"]
     answers.pop("422", None)
     possible = dict(_EVERYWHERE)
