@@ -189,6 +189,14 @@ def test_accounts_that_senders_made_up_are_one_finding_and_not_critical() -> Non
     assert (finding.code, finding.severity, finding.subject) == ("account_without_key", "warning", None)
     assert finding.summary.endswith("made-up-004 and 295 more")
     assert finding.cost == "600 due checks of these accounts wait"
+    assert finding.count is None  # no list shows the projects of just these accounts
+
+
+@pytest.mark.parametrize("was_answered", [False, True])
+def test_an_account_without_a_key_says_how_many_projects_wait(*, was_answered: bool) -> None:
+    waiting = replace(due(900, due=2, has_key=False), name="studio", was_answered=was_answered)
+    (finding,) = judge(replace(WELL, accounts=(ACCOUNT, waiting))).findings
+    assert (finding.subject, finding.count) == ("studio", 2)
 
 
 def test_an_account_that_worked_and_has_no_key_any_more_is_critical_beside_made_up_ones() -> None:

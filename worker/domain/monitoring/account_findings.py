@@ -29,13 +29,13 @@ def find_account_problems(accounts: Sequence[AccountFacts]) -> Iterator[Finding]
 
 
 def _unknown_accounts(accounts: Sequence[AccountFacts], severity: Severity) -> Finding:
-    since = min((account.due_since for account in accounts if account.due_since), default=None)
-    due = sum(account.due for account in accounts)
     if len(accounts) == 1:
         (account,) = accounts
         summary = f"account {account.name} has open projects, and no worker has an API key for it"
         fix = f"{_set_key(account.name)}; if a sender made up the name, renderwatch list --account {account.name}"
-        return Finding("account_without_key", severity, summary, _cost(account), fix, since, account.name)
+        return _without_key(account, severity, summary, fix)
+    since = min((account.due_since for account in accounts if account.due_since), default=None)
+    due = sum(account.due for account in accounts)
     names = ", ".join(account.name for account in accounts[:_MOST_NAMES])
     more = f" and {len(accounts) - _MOST_NAMES} more" if len(accounts) > _MOST_NAMES else ""
     return Finding(
@@ -51,15 +51,12 @@ def _unknown_accounts(accounts: Sequence[AccountFacts], severity: Severity) -> F
 
 def _lost_key(account: AccountFacts) -> Finding:
     summary = f"account {account.name} has open projects, and no worker has its API key any more"
-    return Finding(
-        "account_without_key",
-        "critical",
-        summary,
-        _cost(account),
-        _set_key(account.name),
-        account.due_since,
-        account.name,
-    )
+    return _without_key(account, "critical", summary, _set_key(account.name))
+
+
+def _without_key(account: AccountFacts, severity: Severity, summary: str, fix: str) -> Finding:
+    cost = _cost(account)
+    return Finding("account_without_key", severity, summary, cost, fix, account.due_since, account.name, account.due)
 
 
 def _set_key(account: str) -> str:

@@ -15,19 +15,20 @@ from worker.domain.monitoring.facts import (
     AccountFacts,
     Facts,
     FailingDestination,
-    JobHeartbeat,
     PausedDestination,
     is_recent_failure,
     recent,
 )
 from worker.domain.monitoring.health import Health, judge
 from worker.domain.projects.status import KINDS
+from worker.store.counting import count_up_to
 from worker.store.deliveries.destinations import IS_OPEN, unattended_since
 from worker.store.engine import clock
-from worker.store.models import Account, Delivery, Destination, Heartbeat, Lease, RejectedRequest, TrackedProject
+from worker.store.models import Account, Delivery, Destination, Lease, RejectedRequest, TrackedProject
 from worker.store.models.views import DETECTION_DELAYS
 from worker.store.monitoring import definitions
 from worker.store.monitoring.invariant_scan import read_scan
+from worker.store.monitoring.job_heartbeats import read_heartbeats
 from worker.store.monitoring.webhook_counts import count_missed, last_webhooks
 from worker.store.projects.track_requests import count_rows
 from worker.store.types import UtcDateTime
@@ -53,16 +54,14 @@ def read_health(connection: Connection, *, keys: Collection[str], target_delay: 
 def read_facts(connection: Connection, keys: Collection[str], target_delay: float) -> Facts:
     """Return the state of the system, as stored."""
     now = clock(connection)
-    columns = (Heartbeat.name, Heartbeat.beat_at, Heartbeat.problem)
-    beats = {name: JobHeartbeat(at, problem) for name, at, problem in connection.execute(select(*columns))}
-    never = JobHeartbeat()
-    beat, unread = beats.get("beat", never), beats.get("intake_failure", never)
+    beats = read_heartbeats(connection)
+    beat, unread = beats["beat"], beats["intake_failure"]
     ends, mean_delay = _delays(connection, now)
     scan = read_scan(connection)
     rejected_at = RejectedRequest.rejected_at
     return Facts(
         now=now,
-        accounts=tuple(_accounts(connection, now, keys, beats.get("dispatch", never).at)),
+        accounts=tuple(_accounts(connection, now, keys, beats["dispatch"].at)),
         active=_count(connection, _PROJECTS, _PROJECTS.c.state == "active"),
         settling=_count(connection, _PROJECTS, _PROJECTS.c.state == "settling"),
         stalled=_count(connection, _PROJECTS, definitions.is_stalled()),
@@ -71,9 +70,9 @@ def read_facts(connection: Connection, keys: Collection[str], target_delay: floa
         started_leases=_count(connection, Lease, Lease.leased_until > now, Lease.begun_at.is_not(None)),
         last_beat=beat.at,
         beat_problem=beat.problem,
-        last_dispatch=beats.get("dispatch", never).at,
-        last_check=beats.get("check", never).at,
-        last_intake=beats.get("intake", never).at,
+        last_dispatch=beats["dispatch"].at,
+        last_check=beats["check"].at,
+        last_intake=beats["intake"].at,
         intake_problem=unread.problem if is_recent_failure(unread.at, now) else None,
         track_requests=count_rows(connection),
         locked_track_requests=count_rows(connection, postponed=True),
@@ -169,8 +168,7 @@ def _failing_projects(connection: Connection, now: datetime, account: str) -> tu
 
 
 def _count(connection: Connection, of: Any, *conditions: ColumnElement[bool] | TextClause) -> int:  # noqa: ANN401  table or model
-    some = select(of).with_only_columns(text("1")).where(*conditions).limit(MOST_COUNTED).subquery()
-    return connection.scalar(select(func.count()).select_from(some)) or 0
+    return count_up_to(connection, select(of).where(*conditions))
 
 
 def _first(connection: Connection, moment: Any, *conditions: ColumnElement[bool]) -> datetime | None:  # noqa: ANN401  a column

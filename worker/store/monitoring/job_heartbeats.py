@@ -4,11 +4,13 @@
 read the intake queue, and ``intake_failure`` one that could not.
 """
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import Connection, or_, select, update
 
+from worker.domain.monitoring.facts import JobHeartbeat
 from worker.store.engine import clock
 from worker.store.models import Heartbeat
 from worker.store.scheduling.rate_limits import insert_ignoring
@@ -32,6 +34,12 @@ def record_heartbeat_if_older(connection: Connection, name: str, seconds: float)
     noted = connection.execute(update(Heartbeat).where(Heartbeat.name == name, old).values(beat_at=now))
     if not noted.rowcount:
         connection.execute(insert_ignoring(connection, Heartbeat).values(name=name, beat_at=now))
+
+
+def read_heartbeats(connection: Connection) -> defaultdict[str, JobHeartbeat]:
+    """Return when each job last ran, and what kept it from its work then, by name."""
+    rows = connection.execute(select(Heartbeat.name, Heartbeat.beat_at, Heartbeat.problem))
+    return defaultdict(JobHeartbeat, {name: JobHeartbeat(at, problem) for name, at, problem in rows})
 
 
 def last_heartbeat(connection: Connection, name: str) -> datetime | None:

@@ -6,21 +6,21 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any, Final
 
-from sqlalchemy import Connection, RowMapping, func, select, text
+from sqlalchemy import Connection, RowMapping, func, select
 
 from worker.domain.monitoring.account_keys import has_key
-from worker.domain.monitoring.facts import MOST_COUNTED
 from worker.domain.monitoring.next_check import NextCheck, Situation, explain_next_check
 from worker.domain.projects.project import Project
 from worker.domain.projects.status import KINDS, Kind
 from worker.domain.scheduling.durations import ANY_TYPE
 from worker.domain.scheduling.pricing import price_of
 from worker.domain.scheduling.rate_limit import Limits, RateLimit, refill
+from worker.store.counting import count_up_to
 from worker.store.engine import clock
-from worker.store.models import Account, Heartbeat, Lease, RenderDuration, TrackedProject
+from worker.store.models import Account, Lease, RenderDuration, TrackedProject
 from worker.store.models.views import DETECTION_DELAYS
 from worker.store.monitoring.definitions import is_due
-from worker.store.monitoring.job_heartbeats import last_heartbeat
+from worker.store.monitoring.job_heartbeats import last_heartbeat, read_heartbeats
 from worker.store.projects.mapping import to_project
 
 _MOST_ENDS: Final = 100_000
@@ -63,12 +63,10 @@ def _situation(
     connection: Connection, row: RowMapping, account: RowMapping, limits: Limits, keys: Collection[str]
 ) -> Situation:
     now = clock(connection)
-    columns = (Heartbeat.name, Heartbeat.beat_at, Heartbeat.problem)
-    beats = {name: (at, problem) for name, at, problem in connection.execute(select(*columns))}
-    beat, problem = beats.get("beat", (None, None))
-    last_dispatch = beats.get("dispatch", (None, None))[0]
+    beats = read_heartbeats(connection)
+    beat, last_dispatch = beats["beat"], beats["dispatch"].at
     begun = select(Lease.begun_at).where(Lease.token == row["lease_token"])
-    due = select(text("1")).select_from(TrackedProject).where(TrackedProject.account == row["account"])
+    due = select(TrackedProject.id).where(TrackedProject.account == row["account"], is_due(now))
     rate_limit = refill(RateLimit(account["tokens"], account["refilled_at"], account["rate_factor"]), limits, now)
     return Situation(
         now=now,
@@ -77,16 +75,15 @@ def _situation(
         paused_until=account["paused_until"],
         pause_reason=account["pause_reason"],
         pause_detail=account["pause_detail"],
-        last_beat=beat,
-        beat_problem=problem,
+        last_beat=beat.at,
+        beat_problem=beat.problem,
         last_dispatch=last_dispatch,
         claimed_at=row["claimed_at"],
         leased_until=row["leased_until"],
         is_begun=row["lease_token"] is not None and connection.scalar(begun) is not None,
         tokens=rate_limit.tokens,
         rate=limits.rate * rate_limit.rate_factor,
-        due=connection.scalar(select(func.count()).select_from(due.where(is_due(now)).limit(MOST_COUNTED).subquery()))
-        or 0,
+        due=count_up_to(connection, due),
     )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from worker.domain.metrics import WEBHOOKS_RECEIVED, labels
 from worker.domain.monitoring.facts import NO_WEBHOOK_AFTER, WEBHOOKS_FORGOTTEN_AFTER, WEBHOOKS_MISSED
+from worker.store.counting import count_up_to
 from worker.store.models import MetricTotal, TrackedProject
 from worker.store.monitoring.totals import add_totals
 
@@ -50,6 +51,5 @@ def count_missed(connection: Connection, account: str, last: datetime, now: date
         select(_PROJECTS.c.id)
         .where(_PROJECTS.c.account == account, _PROJECTS.c.status.in_(("complete", "error")))
         .where(_PROJECTS.c.finished_at > last + _SLACK)
-        .limit(WEBHOOKS_MISSED)
     )
-    return connection.scalar(select(func.count()).select_from(ended.subquery())) or 0
+    return count_up_to(connection, ended, WEBHOOKS_MISSED)

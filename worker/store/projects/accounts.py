@@ -4,9 +4,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from worker.domain.monitoring.account_keys import has_key
+from worker.store.counting import count_up_to
 from worker.store.models import Account
 from worker.store.monitoring.job_heartbeats import last_heartbeat
 
@@ -33,6 +34,5 @@ def accounts_beyond_bound(connection: Connection, names: Collection[str]) -> set
     unknown = sorted(set(names) - stored)
     if not unknown:
         return set()
-    some = select(Account.name).limit(MOST_ACCOUNTS).subquery()
-    room = MOST_ACCOUNTS - (connection.scalar(select(func.count()).select_from(some)) or 0)
+    room = MOST_ACCOUNTS - count_up_to(connection, select(Account.name), MOST_ACCOUNTS)
     return set(unknown[max(0, room) :])

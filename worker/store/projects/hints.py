@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, bindparam, delete, or_, select, tuple_, update
 
 from worker.domain.intake.hint import Hint
 from worker.store.bulk import rows_of
+from worker.store.counting import count_up_to
 from worker.store.models import PendingHint, TrackedProject
 from worker.store.scheduling.rate_limits import insert_ignoring
 from worker.store.types import Now
@@ -63,8 +64,7 @@ def make_due(connection: Connection, id_: int, status: str | None) -> bool:
 
 def keep_hint(connection: Connection, account: str, hint: Hint) -> None:
     """Keep a hint about a project that is not tracked, in place of the oldest ones if there are too many."""
-    some = select(_PENDING.c.received_at).limit(MOST_KEPT).subquery()
-    if (connection.scalar(select(func.count()).select_from(some)) or 0) >= MOST_KEPT:
+    if count_up_to(connection, select(_PENDING.c.received_at), MOST_KEPT) >= MOST_KEPT:
         oldest = select(_PENDING.c.received_at).order_by(_PENDING.c.received_at).offset(_ROOM).limit(1)
         connection.execute(delete(_PENDING).where(_PENDING.c.received_at < oldest.scalar_subquery()))
     row = {"kind": hint.kind, "project_id": hint.project_id, "account": account}

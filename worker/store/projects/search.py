@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, String, cast, func, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, Connection, RowMapping, String, cast, func, or_, select, tuple_
 
 from worker.domain.intake.identifiers import is_project_id
-from worker.domain.monitoring.facts import MOST_COUNTED
 from worker.domain.projects.pasted_id import pasted_id
 from worker.domain.projects.status import KINDS
+from worker.store.counting import count_up_to
 from worker.store.models import TrackedProject
 from worker.store.projects.metadata_fill import is_filled
 from worker.store.projects.metadata_search import MetadataTerm
@@ -96,13 +96,13 @@ def count_matches(connection: Connection, search: Search) -> int:
     """Return how many projects match, in the range that the first page searches; stops at 10,000."""
     filled = _is_filled(connection, search)
     span = _span(connection, search, None, filled=filled)
-    statement = select(text("1")).select_from(_TABLE).where(*_conditions(search, filled=filled))
+    statement = select(_TABLE.c.id).where(*_conditions(search, filled=filled))
     if span:
         statement = statement.where(_TABLE.c.id >= span[0], _TABLE.c.id < span[1])
     column, _ = _ORDERS[search.sort]
     if column:
         statement = statement.where(_TABLE.c[column].is_not(None))
-    return connection.scalar(select(func.count()).select_from(statement.limit(MOST_COUNTED).subquery())) or 0
+    return count_up_to(connection, statement)
 
 
 def matching(
@@ -125,8 +125,7 @@ def latest_id(connection: Connection) -> int:
 def count_everywhere(connection: Connection, search: Search) -> int:
     """Return how many projects match, wherever they are; stops at 10,000."""
     conditions = _conditions(search, filled=_is_filled(connection, search))
-    statement = select(text("1")).select_from(_TABLE).where(*conditions).limit(MOST_COUNTED)
-    return connection.scalar(select(func.count()).select_from(statement.subquery())) or 0
+    return count_up_to(connection, select(_TABLE.c.id).where(*conditions))
 
 
 def _is_filled(connection: Connection, search: Search) -> bool:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, LargeBinary, cast, delete, exists, func, or_, select, text, update
+from sqlalchemy import Connection, LargeBinary, cast, delete, exists, or_, select, text, update
 
+from worker.store.counting import count_up_to
 from worker.store.engine import clock
 from worker.store.models import SqlTrackRequest
 from worker.store.types import Now
@@ -21,7 +22,6 @@ IS_ANY_DUE: Final = exists(select(_ROWS.c.id).where(_IS_DUE))
 _LOCK_TIMEOUT_MS: Final = 100
 _RETRY_AFTER: Final = timedelta(seconds=60)
 _LONGEST_PROBLEM: Final = 300
-_MOST_COUNTED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,5 @@ def postpone_row(connection: Connection, id_: int, problem: str) -> None:
 
 def count_rows(connection: Connection, *, postponed: bool = False) -> int:
     """Return how many rows wait, at most 10,000; ``postponed``: only those that could not be stored."""
-    some = select(_ROWS.c.id).limit(_MOST_COUNTED)
-    if postponed:
-        some = some.where(_ROWS.c.problem.is_not(None))
-    return int(connection.scalar(select(func.count()).select_from(some.subquery())) or 0)
+    rows = select(_ROWS.c.id)
+    return count_up_to(connection, rows.where(_ROWS.c.problem.is_not(None)) if postponed else rows)

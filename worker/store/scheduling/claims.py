@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from worker.domain.batches import batched
 from worker.domain.metrics import labels
@@ -17,6 +17,7 @@ from worker.domain.scheduling.hazard import expected_delay_saved
 from worker.domain.scheduling.prioritization import CANDIDATES, MOST_CANDIDATES, Candidate, SettlingCandidate, choose
 from worker.domain.scheduling.rate_limit import Limits, available, consume, refill
 from worker.domain.scheduling.schedule import render_start
+from worker.store.counting import count_up_to
 from worker.store.engine import clock
 from worker.store.models import TrackedProject
 from worker.store.monitoring.totals import add_totals
@@ -94,8 +95,7 @@ def claim_due(
 
 
 def _count_due(connection: Connection, account: str, now: datetime, most: int) -> int:
-    due = select(TrackedProject.id).where(_due(account, now)).limit(most).subquery()
-    return connection.scalar(select(func.count()).select_from(due)) or 0
+    return count_up_to(connection, select(TrackedProject.id).where(_due(account, now)), most)
 
 
 def _choose(connection: Connection, account: str, share: int, now: datetime, durations: Durations) -> list[int]:
