@@ -58,7 +58,7 @@ def test_an_empty_bucket_fills_at_once_at_its_rate(database: Database) -> None:
     fill(database, 0)
     dispatched(database)
     pass_time(database, 2)
-    assert 15 <= dispatched(database) <= 25
+    assert 15 <= dispatched(database) < 41  # a slow machine lets more than two seconds pass
 
 
 def test_the_bucket_alone_recovers_without_a_heartbeat_to_tell(database: Database) -> None:
