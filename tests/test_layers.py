@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import grimp
@@ -21,3 +22,25 @@ def test_the_rules_need_the_standard_library_alone() -> None:
     needed = {name for rule in rules for name in graph.find_modules_directly_imported_by(rule)} - rules
     assert needed <= sys.stdlib_module_names
     assert not needed & {"asyncio", "os", "pathlib", "random", "secrets", "socket", "subprocess", "threading", "time"}
+
+
+MOST_MODULES = 16
+MOST_LINES = 250
+# One file for each command: who looks for a command finds it by its name.
+COMMANDS = PROJECT / "worker" / "cli"
+
+
+def test_folders_and_files_stay_small() -> None:
+    modules = list((PROJECT / "worker").rglob("*.py"))
+    sizes = Counter(module.parent for module in modules if module.name != "__init__.py")
+    assert [folder for folder, size in sizes.items() if size > MOST_MODULES and folder != COMMANDS] == []
+    assert [module for module in modules if len(module.read_text().splitlines()) > MOST_LINES] == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = grimp.build_graph("worker", cache_dir=None)
+    remaining = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    # A module whose imports are all settled is settled; those that never are make a circle.
+    while settled := {module for module, imported in remaining.items() if not imported & remaining.keys()}:
+        remaining = {module: imported for module, imported in remaining.items() if module not in settled}
+    assert sorted(remaining) == []

@@ -19,7 +19,7 @@ from worker.domain.deliveries.due import DueDelivery
 from worker.store.engine import Database
 from worker.tasks.intake.protocol import Message, read_message
 from worker.tracking.deliver import deliver
-from worker.tracking.intake_messages import track_messages
+from worker.tracking.intake.messages import track_messages
 
 TRACE: Final = "0af7651916cd43dd8448eb211c80319c"
 CALLER: Final = "b7ad6b7169203331"

@@ -24,7 +24,7 @@ from worker.simulator import Simulator, SimulatorOptions, running_simulator
 from worker.simulator.lifecycle.projects import Project as Render
 from worker.store.engine import Database
 from worker.store.schema import migrate
-from worker.tracking.intake import track
+from worker.tracking.intake.track import track
 
 SCALE, TARGET, COUNT, EVERY = 10.0, 1.0, 500, 0.25
 LEAST, GREATEST, LEARN_EVERY = 0.2, 12.0, 6.0

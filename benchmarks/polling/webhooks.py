@@ -32,7 +32,7 @@ from worker.store.schema import migrate
 from worker.tracking.check import check
 from worker.tracking.clients import Clients
 from worker.tracking.dispatch import dispatch
-from worker.tracking.intake import track
+from worker.tracking.intake.track import track
 from worker.tracking.learn_durations import LearnedDurations, learn_durations
 from worker.web.app import create_app
 

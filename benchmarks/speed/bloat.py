@@ -25,7 +25,7 @@ from worker.store.projects.recording import record_batch
 from worker.store.scheduling.claims import claim_due
 from worker.store.scheduling.leases import begin_batch
 from worker.store.schema import migrate
-from worker.tracking.intake import track
+from worker.tracking.intake.track import track
 
 _BATCH: Final = 100
 _ROUND: Final = 2_000

@@ -8,7 +8,7 @@ from tests.support.services import POSTGRES_URL, postgres_database
 from worker.settings import Settings
 from worker.store.engine import Database
 from worker.store.schema import migrate
-from worker.tracking.intake import track
+from worker.tracking.intake.track import track
 
 _IDS: Final = 10_000
 _ROUNDS: Final = 3

@@ -3,7 +3,7 @@
 from worker.settings import Settings
 from worker.store.engine import Database
 from worker.store.schema import migrate
-from worker.tracking.intake import track
+from worker.tracking.intake.track import track
 
 
 def fill(url: str, count: int) -> None:

@@ -24,7 +24,7 @@ from worker.simulator.lifecycle.projects import Project
 from worker.store.access_tokens import create_token
 from worker.store.engine import Database
 from worker.store.schema import migrate
-from worker.tracking.intake import track
+from worker.tracking.intake.track import track
 from worker.tracking.learn_durations import learn_durations
 
 _LOOKS: Final = {"light": ("light", 1360, 940), "dark": ("dark", 1360, 940), "phone": ("light", 390, 844)}

@@ -13,8 +13,8 @@ from worker.domain.deliveries.attempt import Attempt
 from worker.domain.deliveries.due import DueDelivery
 from worker.settings import Settings
 from worker.store.engine import Database, clock
+from worker.store.intake.rejections import store_rejections
 from worker.store.models import Delivery, RejectedRequest, RenderDuration, TrackedProject
-from worker.store.projects.rejections import store_rejections
 from worker.tracking.clients import Clients
 from worker.tracking.deliver import deliver
 from worker.tracking.learn_durations import learn_durations

@@ -10,7 +10,7 @@ from tests.celery.malformed import malformed_messages
 from tests.celery.world import INTAKE, TRACK, other_service
 from tests.chaos.world import Inject, World
 from worker.domain.intake.request import parse_request
-from worker.store.projects.intake import store_requests
+from worker.store.intake.store_requests import store_requests
 from worker.tasks.names import CHECKS, DELIVERIES, UPKEEP
 
 _AT_ONCE: Final = 5

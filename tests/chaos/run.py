@@ -16,7 +16,7 @@ from tests.support.judge import Watch, trouble_in_logs
 from tests.support.processes import API_KEY, wait_for
 from worker.domain.intake.request import parse_request
 from worker.simulator import FAULTS, Faults
-from worker.store.projects.intake import store_requests
+from worker.store.intake.store_requests import store_requests
 from worker.store.projects.operator_actions import untrack
 
 PAUSE: Final = (0.5, 2.0)

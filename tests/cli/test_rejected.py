@@ -3,8 +3,8 @@ import json
 from tests.cli.conftest import Run
 from tests.store.world import name, stored
 from worker.store.engine import Database
+from worker.store.intake.rejections import store_rejections
 from worker.store.models import RejectedRequest, TrackedProject
-from worker.store.projects.rejections import store_rejections
 
 
 def keep(store: Database, *requests: str) -> list[str]:

@@ -25,8 +25,8 @@ from worker.domain.deliveries.due import DueDelivery
 from worker.store.engine import Database, StoreUnavailableError
 from worker.store.models import Account, Base, Delivery, TrackedProject
 from worker.tracking.deliver import Delivered, deliver
-from worker.tracking.intake import IntakeResult
-from worker.tracking.intake import track as take_in
+from worker.tracking.intake.track import IntakeResult
+from worker.tracking.intake.track import track as take_in
 
 DEADLOCK: Final = "40P01"
 NO_ORDER: Final = "40001"

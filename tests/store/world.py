@@ -14,8 +14,8 @@ from worker.domain.scheduling.durations import Durations
 from worker.domain.scheduling.rate_limit import Limits
 from worker.domain.scheduling.schedule import Plan
 from worker.store.engine import Database
+from worker.store.intake.store_requests import Stored, store_requests
 from worker.store.models import Account, Base, TrackedProject
-from worker.store.projects.intake import Stored, store_requests
 from worker.store.projects.recording import Recorded, record_batch
 from worker.store.projects.write_changes import Routes
 from worker.store.scheduling.claims import claim_due

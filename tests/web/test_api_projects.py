@@ -10,9 +10,9 @@ from tests.web.conftest import Served, answer_all
 from worker.client import Project
 from worker.domain.projects.observation import ProjectError
 from worker.store.engine import clock
+from worker.store.intake import accounts
 from worker.store.models import Account, OperatorAction, TrackedProject
 from worker.store.monitoring.job_heartbeats import record_heartbeat
-from worker.store.projects import accounts
 
 ID = "cmb1xk2v80000l70"
 ITEM = {"kind": "video", "project_id": ID, "credits_charged": 450, "metadata": {"order": 4711}}

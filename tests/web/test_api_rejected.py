@@ -2,8 +2,8 @@ import httpx
 
 from tests.store.world import stored
 from tests.web.conftest import Served
+from worker.store.intake.rejections import store_rejections
 from worker.store.models import OperatorAction, RejectedRequest, TrackedProject
-from worker.store.projects.rejections import store_rejections
 
 ID = "cmb1xk2v80000l70"
 

@@ -18,9 +18,9 @@ from tests.support.processes import wait_for
 from tests.web.conftest import Served, answer_all, served
 from worker.settings import Settings
 from worker.store.engine import Database, clock
+from worker.store.intake import hints
 from worker.store.models import PendingHint, StatusTransition, TrackedProject
 from worker.store.monitoring.webhook_counts import last_webhooks
-from worker.store.projects import hints
 from worker.store.types import Now
 
 SECRET, NEXT_SECRET = "whsec_of-the-tests", "whsec_of-the-next-year"

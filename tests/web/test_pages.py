@@ -17,12 +17,12 @@ from worker.formatting import redacted
 from worker.settings import Settings
 from worker.store.access_tokens import revoke_token
 from worker.store.engine import Database, clock
+from worker.store.intake.rejections import store_rejections
+from worker.store.intake.store_requests import store_requests
 from worker.store.ledger.balances import save_balance
 from worker.store.models import Account, Delivery, Destination, OperatorAction, TrackedProject
 from worker.store.monitoring.job_heartbeats import record_heartbeat
-from worker.store.projects.intake import store_requests
-from worker.store.projects.rejections import store_rejections
-from worker.web.pages.forms import inner_path
+from worker.web.forms import inner_path
 from worker.web.pages.settings import _shown
 
 NO_FACE = ProjectError("no_source_face", "no face <b>here</b>")

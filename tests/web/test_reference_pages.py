@@ -17,7 +17,7 @@ MAKERS = {"ProblemError": 1, "problem_response": 1, "_answer": 2, "BodyError": 1
 
 def codes() -> Iterator[object]:
     """Every code that the HTTP API can answer with."""
-    for path in [*(ROOT / "worker/web").rglob("*.py"), ROOT / "worker/store/projects/intake.py"]:
+    for path in [*(ROOT / "worker/web").rglob("*.py"), ROOT / "worker/store/intake/store_requests.py"]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
                 yield from (arg.value for arg in node.args[MAKERS[node.func.id] :][:1] if isinstance(arg, ast.Constant))

@@ -8,9 +8,9 @@ import click
 from worker.cli.context import actor, json_option, open_database
 from worker.cli.output import console, print_json, table
 from worker.settings import get_settings
+from worker.store.intake.rejections import count_rejections, delete_rejections, list_rejections
 from worker.store.projects.operator_actions import note
-from worker.store.projects.rejections import count_rejections, delete_rejections, list_rejections
-from worker.tracking.retry_rejected import RetryError, retry_rejected
+from worker.tracking.intake.retry_rejected import RetryError, retry_rejected
 
 _SHOWN: Final = 80
 _NUMBERS = click.argument("numbers", nargs=-1, type=click.IntRange(1, 2**63 - 1))

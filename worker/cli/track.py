@@ -13,8 +13,8 @@ from worker.domain.intake import bounded_json
 from worker.domain.intake.request import MOST_CREDITS, Sender
 from worker.domain.projects.status import KINDS
 from worker.settings import DEFAULT_ACCOUNT, get_settings
-from worker.tracking.intake import IntakeResult, Rejection, missing_key
-from worker.tracking.intake import track as take
+from worker.tracking.intake.track import IntakeResult, Rejection, missing_key
+from worker.tracking.intake.track import track as take
 
 _LONGEST_FILE: Final = 256 * 1024 * 1024
 

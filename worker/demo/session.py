@@ -15,7 +15,7 @@ from worker.settings.environment import DEFAULT_ACCOUNT
 from worker.simulator import Simulator, SimulatorOptions, WebhookOptions, running_simulator
 from worker.store.engine import Database
 from worker.store.projects import operator_actions
-from worker.tracking.intake import track
+from worker.tracking.intake.track import track
 
 TIME_SCALE: Final = 5
 # The example downstream task of worker/demo/tasks.py, and how a worker includes it.

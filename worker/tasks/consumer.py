@@ -23,7 +23,7 @@ from worker.tasks.intake.protocol import FOLLOWED, NO_ARGUMENTS, NO_TASK, NOT_TH
 from worker.tasks.names import CHECK, CONFIRM, INTAKE, TRACK
 from worker.tasks.processes.main_loop_heartbeat import NO_BROKER, HeartbeatStep, beat_while_connecting, heartbeat
 from worker.tasks.resources import database
-from worker.tracking.intake import reject
+from worker.tracking.intake.track import reject
 
 _log = get_logger(__name__)
 _CeleryBlueprint: Any = CeleryConsumer.Blueprint

@@ -18,7 +18,7 @@ from worker.tasks.names import DISPATCH
 from worker.tasks.resources import database
 from worker.tracking import dispatch as use_case
 from worker.tracking.fault_isolation import attempt
-from worker.tracking.track_requests import take_in
+from worker.tracking.intake.sql_requests import take_in
 
 _log = get_task_logger(__name__)
 # A stale batch does nothing, because its lease is over. This only limits a queue that is not consumed,

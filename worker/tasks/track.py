@@ -14,7 +14,7 @@ from worker.store.engine import StoreUnavailableError
 from worker.tasks.intake.log_outcome import log_outcome
 from worker.tasks.names import TRACK
 from worker.tasks.resources import database
-from worker.tracking.intake import IntakeResult, Rejection, reject, track_message
+from worker.tracking.intake.track import IntakeResult, Rejection, reject, track_message
 
 _log = get_task_logger(__name__)
 _WAIT: Final = 5

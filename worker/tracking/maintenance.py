@@ -11,13 +11,13 @@ from typing import Final
 from worker.domain.log_events import event
 from worker.settings import Settings
 from worker.store.engine import Database, StoreUnavailableError, clock
+from worker.store.intake.hints import delete_old_hints
+from worker.store.intake.rejections import MOST_ROWS, delete_excess, delete_rejections
 from worker.store.ledger.daily_totals import close_days
 from worker.store.ledger.retention import choose_old, retire
 from worker.store.monitoring.invariant_scan import scan_invariants
 from worker.store.projects.expire_without_key import expire_without_key
-from worker.store.projects.hints import delete_old_hints
 from worker.store.projects.metadata_fill import fill_metadata
-from worker.store.projects.rejections import MOST_ROWS, delete_excess, delete_rejections
 from worker.tracking.clients import Clients
 from worker.tracking.fault_isolation import attempt, log_failure
 from worker.tracking.reconcile import sample_balances

@@ -39,9 +39,9 @@ from worker.web.gate.proxies import Proxied
 from worker.web.magic_hour_webhooks import MagicHourWebhooks
 from worker.web.metrics import make_registry
 from worker.web.pages import ROUTERS
-from worker.web.pages.render import viewer_of
 from worker.web.probes import Probes
 from worker.web.problems import ProblemError, problem_response
+from worker.web.render import viewer_of
 from worker.web.shutdown import EndWhenStopped
 from worker.web.state import Web
 from worker.web.streams.change_broadcaster import ChangeBroadcaster

@@ -25,7 +25,7 @@ from worker.magic_hour.webhook_signature import (
 from worker.settings import Settings
 from worker.store.engine import Database, StoreUnavailableError
 from worker.store.monitoring.webhook_counts import REFUSED, count_webhooks
-from worker.tracking.hints import receive_hint
+from worker.tracking.intake.hints import receive_hint
 from worker.web.gate.client_limits import ClientRateLimit
 from worker.web.gate.request_bodies import BodyError, RequestBodies
 from worker.web.problems import problem_response

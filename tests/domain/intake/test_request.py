@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.domain.values import json_values
 from worker.domain.intake.metadata import MOST_METADATA, MOST_METADATA_DEPTH
 from worker.domain.intake.request import MOST_CREDITS, RequestError, TrackRequest, parse_request
-from worker.tracking.intake import items_of
+from worker.tracking.intake.track import items_of
 
 ID = "cmuh8q75q0101k101fvgj9518"
 MINIMAL: dict[str, Any] = {"kind": "video", "project_id": ID}

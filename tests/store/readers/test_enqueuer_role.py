@@ -17,7 +17,7 @@ from worker.store.models import RejectedRequest, TrackedProject
 from worker.store.models.dictionary import TABLES, VIEWS
 from worker.store.readers.enqueuer_role import grant_enqueuer
 from worker.store.readers.roles import RoleError
-from worker.tracking.track_requests import MOST_ROWS, take_in
+from worker.tracking.intake.sql_requests import MOST_ROWS, take_in
 
 ROWS = 100_000
 

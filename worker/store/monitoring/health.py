@@ -24,13 +24,13 @@ from worker.domain.projects.status import KINDS
 from worker.store.counting import count_up_to
 from worker.store.deliveries.destinations import IS_OPEN, unattended_since
 from worker.store.engine import clock
+from worker.store.intake.sql_requests import count_rows
 from worker.store.models import Account, Delivery, Destination, Lease, RejectedRequest, TrackedProject
 from worker.store.models.views import DETECTION_DELAYS
 from worker.store.monitoring import definitions
 from worker.store.monitoring.invariant_scan import read_scan
 from worker.store.monitoring.job_heartbeats import read_heartbeats
 from worker.store.monitoring.webhook_counts import count_missed, last_webhooks
-from worker.store.projects.track_requests import count_rows
 from worker.store.types import UtcDateTime
 
 _PROJECTS: Final[Any] = TrackedProject.__table__

@@ -6,8 +6,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, exists, func, or_, select
 
 from worker.store.deliveries.destinations import is_any_due, unregistered
+from worker.store.intake.sql_requests import IS_ANY_DUE
 from worker.store.models import Account, Heartbeat, TrackedProject
-from worker.store.projects.track_requests import IS_ANY_DUE
 from worker.store.types import Now
 
 _PROJECTS: Final[Any] = TrackedProject.__table__.c

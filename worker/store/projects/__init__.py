@@ -1,1 +1,1 @@
-"""Tracked projects: intake, recording, history and queries."""
+"""Tracked projects: recording, history and queries."""

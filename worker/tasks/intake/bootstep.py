@@ -18,7 +18,7 @@ from worker.tasks.intake.protocol import Message, read_message, read_redis_item
 from worker.tasks.intake.redis_queue import RedisQueue
 from worker.tasks.names import CONFIRMATIONS, INTAKE
 from worker.tasks.resources import database
-from worker.tracking.intake_messages import Incoming, track_messages
+from worker.tracking.intake.messages import Incoming, track_messages
 
 _T = TypeVar("_T")
 _HEARTBEAT: Final = 30

@@ -4,7 +4,7 @@ import logging
 from typing import Final
 
 from worker.domain.log_events import event
-from worker.tracking.intake import IntakeResult, missing_key
+from worker.tracking.intake.track import IntakeResult, missing_key
 
 _MOST_LINES: Final = 10
 _log: Final = logging.getLogger("renderwatch.intake")

@@ -12,8 +12,8 @@ from worker.domain.intake.trace_headers import read_trace_headers
 from worker.tasks.brokers.compression import MOST_BYTES, TOO_LARGE, UnpackError, unpack
 from worker.tasks.brokers.redis_transport import FAULT_HEADER
 from worker.tasks.names import TRACK
-from worker.tracking.intake import items_of, sender_of
-from worker.tracking.intake_messages import Incoming
+from worker.tracking.intake.messages import Incoming
+from worker.tracking.intake.track import items_of, sender_of
 
 _HOW: Final = (
     f'send it with a Celery client, send_task("{TRACK}", kwargs=…, queue="renderwatch.intake"), or to POST /v1/projects'

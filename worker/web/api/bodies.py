@@ -6,7 +6,7 @@ from worker.domain.intake.identifiers import ACCOUNT_PATTERN, PROJECT_ID_PATTERN
 from worker.domain.intake.metadata import MOST_METADATA, MOST_METADATA_DEPTH
 from worker.domain.intake.request import LONGEST_TYPE, MOST_CREDITS
 from worker.domain.projects.status import KINDS
-from worker.tracking.intake import MOST_ITEMS
+from worker.tracking.intake.track import MOST_ITEMS
 
 _DESTINATIONS: Final = {"type": "array", "items": {"type": "string", "maxLength": 300}, "maxItems": 20}
 ITEM: Final[dict[str, Any]] = {

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field
 
 from worker.domain.intake.identifiers import PROJECT_ID_PATTERN
 from worker.domain.projects.status import Kind
+from worker.store.projects.metadata_search import MetadataTerm, read_term
+from worker.web.problems import ProblemError
 
 _DATE_TIME: Final = re.compile(r"\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}", re.ASCII)
 
@@ -51,3 +53,16 @@ Reason = Annotated[
     Annotated[str, Field(max_length=500, pattern="^[^\\u0000]*$"), AfterValidator(_plain)] | None,
     Query(description="recorded with the token's name"),
 ]
+
+
+def metadata_terms(given: list[str]) -> list[MetadataTerm]:
+    """Return the terms of a metadata filter. Raises ProblemError."""
+    terms = []
+    for text in given:
+        term = read_term(text)
+        if term is None:
+            raise ProblemError(
+                422, "bad_filter", f"metadata is filtered by key:value or key:beginning*, not by {text!r}"
+            )
+        terms.append(term)
+    return terms

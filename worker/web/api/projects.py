@@ -12,14 +12,13 @@ from worker.domain.projects.status import Kind, State, is_terminal
 from worker.store.access_tokens import Caller
 from worker.store.engine import clock
 from worker.store.projects import operator_actions, queries
-from worker.store.projects.metadata_search import MetadataTerm, read_term
 from worker.store.projects.search import Search, Sort, find_projects
-from worker.tracking.intake import MOST_ITEMS, IntakeResult, missing_key, track
+from worker.tracking.intake.track import MOST_ITEMS, IntakeResult, missing_key, track
 from worker.web.api import operator_schemas, schemas
 from worker.web.api.access import JsonBody, Operator, Reader, TheWeb, Tracker, actor
 from worker.web.api.bodies import ITEM, MANY, body
 from worker.web.api.events import too_many
-from worker.web.api.params import IdPath, KindPath, Moment, Reason, Text, Word, Words
+from worker.web.api.params import IdPath, KindPath, Moment, Reason, Text, Word, Words, metadata_terms
 from worker.web.cursor import CursorError, read_cursor, write_cursor
 from worker.web.gate.client_limits import NoSlotError
 from worker.web.problems import ProblemError
@@ -124,7 +123,7 @@ def list_projects(  # noqa: PLR0913  one argument for each filter
         states=state or (),
         accounts=(account,) if account is not None else (),
         error_code=error_code,
-        metadata=_terms(metadata or []),
+        metadata=metadata_terms(metadata or []),
         tracked_after=tracked_after,
         tracked_before=tracked_before,
         finished_after=finished_after,
@@ -142,18 +141,6 @@ def list_projects(  # noqa: PLR0913  one argument for each filter
         next_cursor=write_cursor(sort, page.next) if page.next else None,
         searched_back_to=page.searched_back_to,
     )
-
-
-def _terms(given: list[str]) -> list[MetadataTerm]:
-    terms = []
-    for text in given:
-        term = read_term(text)
-        if term is None:
-            raise ProblemError(
-                422, "bad_filter", f"metadata is filtered by key:value or key:beginning*, not by {text!r}"
-            )
-        terms.append(term)
-    return terms
 
 
 @router.get("/projects/{kind}/{project_id}", summary="Read a project, or wait for its next status")

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query
 
+from worker.store.intake.rejections import delete_rejections, list_rejections
 from worker.store.projects.operator_actions import note
-from worker.store.projects.rejections import delete_rejections, list_rejections
-from worker.tracking.retry_rejected import RetryError, retry_rejected
+from worker.tracking.intake.retry_rejected import RetryError, retry_rejected
 from worker.web.api import operator_schemas, schemas
 from worker.web.api.access import Operator, Reader, TheWeb, actor
 from worker.web.api.params import Reason

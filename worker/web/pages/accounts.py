@@ -12,8 +12,8 @@ from worker.store.monitoring import overview
 from worker.store.monitoring.schedule_report import read_accounts
 from worker.store.projects import operator_actions
 from worker.web.drawing import charts
-from worker.web.pages.forms import GuardedForm, TheOperator, back
-from worker.web.pages.render import TheViewer, since
+from worker.web.forms import GuardedForm, TheOperator, back
+from worker.web.render import TheViewer, since
 
 router: Final = APIRouter(include_in_schema=False)
 _SELECTIONS: Final = ("paused", "waiting")

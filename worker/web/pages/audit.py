@@ -5,9 +5,9 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from worker.store.intake.rejections import list_rejections
 from worker.store.monitoring import audit_log
-from worker.store.projects.rejections import list_rejections
-from worker.web.pages.render import TheViewer
+from worker.web.render import TheViewer
 
 router: Final = APIRouter(include_in_schema=False)
 _PAGE: Final = 50

@@ -10,7 +10,7 @@ from worker.domain.scheduling.durations import PUBLISHED, Durations
 from worker.store.monitoring.schedule_report import read_delays
 from worker.store.scheduling import durations
 from worker.web.drawing import curves
-from worker.web.pages.render import TheViewer, since
+from worker.web.render import TheViewer, since
 
 router: Final = APIRouter(include_in_schema=False)
 _DAY: Final = 86400

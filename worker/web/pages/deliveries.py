@@ -16,8 +16,8 @@ from worker.store.deliveries.delivery_filter import EVERYTHING, DeliveryFilter, 
 from worker.store.deliveries.destination_report import read_destinations
 from worker.store.deliveries.replays import count_deliveries
 from worker.tracking.replay_deliveries import replay_matching
-from worker.web.pages.forms import Form, GuardedForm, TheOperator, back
-from worker.web.pages.render import TheViewer, Viewer
+from worker.web.forms import Form, GuardedForm, TheOperator, back
+from worker.web.render import TheViewer, Viewer
 from worker.web.replay_target import NOT_PERMITTED, permitted_target
 
 router = APIRouter(include_in_schema=False)

@@ -11,9 +11,9 @@ from worker.domain.deliveries.destination import LONGEST, routed_destinations
 from worker.store.deliveries.destination_names import find_destination
 from worker.store.deliveries.destination_report import read_destination
 from worker.store.deliveries.pauses import pause_destination, resume_destination
+from worker.web.forms import Form, GuardedForm, TheOperator, back
 from worker.web.gate.messages import Done
-from worker.web.pages.forms import Form, GuardedForm, TheOperator, back
-from worker.web.pages.render import TheViewer, Viewer
+from worker.web.render import TheViewer, Viewer
 
 router: Final = APIRouter(include_in_schema=False)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from worker.store.ledger import reports
 from worker.store.monitoring import overview
 from worker.web.drawing import charts
-from worker.web.pages.render import TheViewer
+from worker.web.render import TheViewer
 from worker.web.searching.periods import PERIODS, period_of
 
 router: Final = APIRouter(include_in_schema=False)

@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 
 from worker.web.gate.client_limits import NoSlotError
-from worker.web.pages.render import TheViewer
+from worker.web.render import TheViewer
 from worker.web.state import Web
 
 router = APIRouter(include_in_schema=False)

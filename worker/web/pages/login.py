@@ -10,9 +10,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from worker.store import access_tokens
 from worker.store.projects import operator_actions
+from worker.web.forms import GuardedForm, foreign_origin, inner_path, read_form
 from worker.web.gate.authentication import cookie_name, cookie_of, cookie_path
-from worker.web.pages.forms import GuardedForm, foreign_origin, inner_path, read_form
-from worker.web.pages.render import TheViewer, bare_page
+from worker.web.render import TheViewer, bare_page
 from worker.web.state import web_of
 
 router = APIRouter(include_in_schema=False)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from worker.formatting import harmless
 from worker.store.ledger import reports
 from worker.store.ledger.metadata_report import MetadataReport, ValueReport, report_values
-from worker.web.pages.render import TheViewer, Viewer
+from worker.web.render import TheViewer, Viewer
 from worker.web.searching.periods import PERIODS, period_of
 
 router: Final = APIRouter(include_in_schema=False)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from worker.store.monitoring import overview
 from worker.web.drawing import charts
-from worker.web.pages.render import TheViewer, since
+from worker.web.render import TheViewer, since
 from worker.web.searching.periods import period_of
 
 router = APIRouter(include_in_schema=False)

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from worker.domain.monitoring.facts import recent
-from worker.store.projects.rejections import list_rejections
-from worker.web.pages.render import TheViewer
+from worker.store.intake.rejections import list_rejections
 from worker.web.remedies import offer
+from worker.web.render import TheViewer
 
 router: Final = APIRouter(include_in_schema=False)
 _PAGE: Final = 50

@@ -17,7 +17,7 @@ from worker.store.engine import clock
 from worker.store.monitoring import audit_log
 from worker.store.monitoring.schedule_report import read_timing
 from worker.store.projects import queries
-from worker.web.pages.render import TheViewer
+from worker.web.render import TheViewer
 
 router = APIRouter(include_in_schema=False)
 _MOST_DELIVERIES = 500

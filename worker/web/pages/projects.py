@@ -24,8 +24,8 @@ from worker.store.projects.search import (
     matching,
 )
 from worker.web.cursor import CursorError, read_cursor, write_cursor
-from worker.web.pages.forms import Form, GuardedForm, TheOperator, back
-from worker.web.pages.render import TheViewer, Viewer
+from worker.web.forms import Form, GuardedForm, TheOperator, back
+from worker.web.render import TheViewer, Viewer
 from worker.web.searching.export import export_csv, export_json
 from worker.web.searching.periods import PERIODS
 from worker.web.searching.project_filters import AGES, SELECTION_WORDS, filters_of, read_filters, search_for, sort_of

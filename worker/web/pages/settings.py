@@ -10,7 +10,7 @@ from starlette.responses import Response
 from worker.domain.deliveries.shown_destination import shown_destination
 from worker.settings import SECRETS, Settings, env_name
 from worker.store import access_tokens
-from worker.web.pages.render import TheViewer
+from worker.web.render import TheViewer
 
 router: Final = APIRouter(include_in_schema=False)
 _HIDDEN: Final = ("broker_transport_options",)

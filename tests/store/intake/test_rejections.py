@@ -6,9 +6,7 @@ from typing import Any
 from tests.store.checking import SETTINGS
 from tests.store.world import name, stored
 from worker.store.engine import Database
-from worker.store.models import RejectedRequest, TrackedProject
-from worker.store.monitoring.totals import read_totals
-from worker.store.projects.rejections import (
+from worker.store.intake.rejections import (
     MOST_KEPT,
     change_reason,
     count_rejections,
@@ -18,9 +16,11 @@ from worker.store.projects.rejections import (
     read_rejection,
     store_rejections,
 )
+from worker.store.models import RejectedRequest, TrackedProject
+from worker.store.monitoring.totals import read_totals
 from worker.tasks.intake.protocol import Message, read_message
-from worker.tracking.intake import track_message
-from worker.tracking.intake_messages import Incoming, track_messages
+from worker.tracking.intake.messages import Incoming, track_messages
+from worker.tracking.intake.track import track_message
 
 
 def keep(database: Database, *requests: str) -> list[int]:

@@ -13,11 +13,11 @@ from worker.domain.intake.request import TrackRequest
 from worker.domain.scheduling.durations import Durations
 from worker.domain.scheduling.hazard import guess
 from worker.store.engine import Database
+from worker.store.intake.store_requests import store_requests
 from worker.store.models import RejectedRequest, SqlTrackRequest, TrackedProject
 from worker.store.monitoring.health import read_facts
 from worker.store.monitoring.pending_work import is_dispatch_wanted
-from worker.store.projects.intake import store_requests
-from worker.tracking.track_requests import take_in
+from worker.tracking.intake.sql_requests import take_in
 
 
 def send(database: Database, *requests: Any, sent_by: str | None = None) -> None:  # noqa: ANN401  whatever a service sends
@@ -125,7 +125,7 @@ def test_a_request_that_cannot_be_stored_is_found_and_kept(database: Database, m
             raise RuntimeError("a bug")
         return store_requests(connection, requests, **options)
 
-    monkeypatch.setattr("worker.tracking.track_requests.store_requests", fail)
+    monkeypatch.setattr("worker.tracking.intake.sql_requests.store_requests", fail)
     send(database, *(item(number) for number in range(1, 8)))
     take_in(database, SETTINGS, Durations())
     assert tracked(database) == [name(number) for number in (1, 2, 4, 5, 6, 7)]

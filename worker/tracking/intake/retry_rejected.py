@@ -6,9 +6,9 @@ from worker.domain.intake import bounded_json
 from worker.domain.intake.request import RequestError, Sender
 from worker.settings import Settings
 from worker.store.engine import Database
+from worker.store.intake.rejections import change_reason, delete_rejections, read_rejection
 from worker.store.projects.operator_actions import note
-from worker.store.projects.rejections import change_reason, delete_rejections, read_rejection
-from worker.tracking.intake import IntakeResult, items_of, track
+from worker.tracking.intake.track import IntakeResult, items_of, track
 
 _PARTS: Final = 3
 

@@ -13,10 +13,10 @@ from worker.domain.log_events import event
 from worker.domain.scheduling.durations import Durations
 from worker.settings import Settings
 from worker.store.engine import Database, LockTimeoutError, StoreUnavailableError
-from worker.store.projects.intake import Stored, store_requests
-from worker.store.projects.rejections import store_rejections
-from worker.store.projects.track_requests import SentRow, delete_rows, due_rows, lock_rows, postpone_row
-from worker.tracking.intake import IntakeResult, Rejection, combine, judge, result_of
+from worker.store.intake.rejections import store_rejections
+from worker.store.intake.sql_requests import SentRow, delete_rows, due_rows, lock_rows, postpone_row
+from worker.store.intake.store_requests import Stored, store_requests
+from worker.tracking.intake.track import IntakeResult, Rejection, combine, judge, result_of
 
 # Rows in one transaction. More transactions follow for a second, and the next dispatch continues.
 MOST_ROWS: Final = 1000

@@ -27,9 +27,9 @@ from worker.domain.projects.ledger import Reason
 from worker.domain.projects.observation import CheckFailure, FailureKind
 from worker.domain.projects.status import CloseReason, Kind
 from worker.store.engine import Database
+from worker.store.intake import accounts
+from worker.store.intake.store_requests import Stored, store_requests
 from worker.store.models import Account, CreditAdjustment, TrackedProject
-from worker.store.projects import accounts
-from worker.store.projects.intake import Stored, store_requests
 from worker.store.projects.operator_actions import untrack
 
 GIVEN_UP: list[CloseReason] = ["untracked", "missing", "expired"]

@@ -8,8 +8,8 @@ from tests.store.world import CREATED, change, hold, pass_time, project, record,
 from worker.domain.scheduling.pricing import first_price
 from worker.domain.scheduling.schedule import Plan
 from worker.store.engine import Database
+from worker.store.intake.hints import make_due
 from worker.store.models import Account
-from worker.store.projects.hints import make_due
 
 FAR = 30.0
 

@@ -7,8 +7,8 @@ from worker.domain.intake.hint import Hint, tells_news
 from worker.domain.intake.request import Sender
 from worker.settings import Settings
 from worker.store.engine import Database
-from worker.store.projects.hints import find_hinted, keep_hint, make_due
-from worker.tracking.intake import track
+from worker.store.intake.hints import find_hinted, keep_hint, make_due
+from worker.tracking.intake.track import track
 
 # accepted: the project is due; repeated: nothing new, or nothing to do; unknown: kept in case it will be tracked.
 HintOutcome = Literal["accepted", "repeated", "unknown", "tracked"]

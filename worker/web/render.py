@@ -29,7 +29,7 @@ from worker.web.gate.middleware import caller_of
 from worker.web.gate.proxies import root_path_of
 from worker.web.state import Web, web_of
 
-_HERE: Final = Path(__file__).parent.parent
+_HERE: Final = Path(__file__).parent
 _HEALTH_SECONDS: Final = 2.0
 THEMES: Final = ("light", "dark")
 _LINK: Final = re.compile(r'(?<=\s)(href|src|action)="/(?!/)')

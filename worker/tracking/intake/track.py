@@ -13,8 +13,8 @@ from worker.domain.intake.rejected_items import bound_rejections
 from worker.domain.intake.request import NOBODY, RequestError, Sender, TrackRequest, parse_request
 from worker.settings import Settings
 from worker.store.engine import Database
-from worker.store.projects.intake import Stored, store_requests
-from worker.store.projects.rejections import store_rejections
+from worker.store.intake.rejections import store_rejections
+from worker.store.intake.store_requests import Stored, store_requests
 from worker.traces import span
 from worker.tracking.learn_durations import first_plan
 

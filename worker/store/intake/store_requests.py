@@ -15,10 +15,8 @@ from worker.domain.projects.ledger import adjust
 from worker.domain.scheduling.schedule import Plan
 from worker.store.bulk import insert_new_rows, insert_rows, rows_of
 from worker.store.engine import clock
-from worker.store.models import CreditAdjustment, TrackedProject
-from worker.store.monitoring.totals import add_totals
-from worker.store.projects.accounts import MOST_ACCOUNTS, accounts_beyond_bound, accounts_without_key
-from worker.store.projects.fill_missing import (
+from worker.store.intake.accounts import MOST_ACCOUNTS, accounts_beyond_bound, accounts_without_key
+from worker.store.intake.fill_missing import (
     GIVEN_UP,
     PARTS,
     fill_missing,
@@ -27,7 +25,9 @@ from worker.store.projects.fill_missing import (
     missing_parts,
     reopen,
 )
-from worker.store.projects.hints import take_kept
+from worker.store.intake.hints import take_kept
+from worker.store.models import CreditAdjustment, TrackedProject
+from worker.store.monitoring.totals import add_totals
 from worker.store.scheduling.first_checks import Gaps, first_gaps, group_of
 from worker.store.scheduling.rate_limits import ensure_accounts
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse
 
 from worker.web.gate.messages import Done, set_message
-from worker.web.pages.render import Viewer, viewer_of
+from worker.web.render import Viewer, viewer_of
 
 _MOST_FIELDS: Final = 2_000
 _LONGEST_REASON: Final = 500

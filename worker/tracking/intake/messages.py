@@ -13,10 +13,10 @@ from worker.domain.intake.request import NOBODY, Sender
 from worker.domain.log_events import event
 from worker.settings import Settings
 from worker.store.engine import Database, StoreUnavailableError
-from worker.store.projects.intake import Stored, store_requests
-from worker.store.projects.rejections import store_rejections
+from worker.store.intake.rejections import store_rejections
+from worker.store.intake.store_requests import Stored, store_requests
 from worker.traces import span
-from worker.tracking.intake import MOST_ITEMS, IntakeResult, Rejection, combine, judge, reject, result_of, shown
+from worker.tracking.intake.track import MOST_ITEMS, IntakeResult, Rejection, combine, judge, reject, result_of, shown
 from worker.tracking.learn_durations import first_plan
 
 _log: Final = logging.getLogger(__name__)
