@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, case, exists, func, or_, select
+from sqlalchemy import Connection, Select, and_, case, exists, func, or_, select
 
 from worker.domain.deliveries.shown_destination import shown_destination
 from worker.domain.deliveries.states import STATES
@@ -43,19 +43,24 @@ def read_destinations(connection: Connection, configured: Iterable[str] = ()) ->
     is the share, among the events of 24 hours of which an attempt was made, that is delivered; None if there is none.
     ``waiting`` and ``unconfirmed`` stop at 10,000; ``oldest_waiting_at`` is of those that are due first.
     """
-    is_failing = _DESTINATIONS.open_until.is_not(None)
-    rows = connection.execute(
-        select(*_COLUMNS)
-        .order_by(
-            _DESTINATIONS.paused.desc(), is_failing.desc(), _DESTINATIONS.attempted_at.desc().nulls_last(), "name"
-        )
-        .limit(MOST_LISTED)
-    ).mappings()
+    rows = connection.execute(_listed(*_COLUMNS)).mappings()
     counts = _counts(connection)
     found = {row["name"]: _report(connection, dict(row), counts.get(row["name"], {})) for row in rows.all()}
     for name in sorted(set(configured) - found.keys())[: MOST_LISTED - len(found)]:
         found[name] = _unused(connection, name)
     return list(found.values())
+
+
+def list_names(connection: Connection, configured: Iterable[str] = ()) -> list[str]:
+    """Return the names of the same destinations in the same order, without counting their deliveries."""
+    stored = connection.scalars(_listed(_DESTINATIONS.name)).all()
+    return [*stored, *sorted(set(configured) - set(stored))][:MOST_LISTED]
+
+
+def _listed(*columns: Any) -> Select[Any]:  # noqa: ANN401  columns of any type
+    is_failing = _DESTINATIONS.open_until.is_not(None)
+    order = (_DESTINATIONS.paused.desc(), is_failing.desc(), _DESTINATIONS.attempted_at.desc().nulls_last(), "name")
+    return select(*columns).order_by(*order).limit(MOST_LISTED)
 
 
 def read_destination(connection: Connection, name: str) -> dict[str, Any]:

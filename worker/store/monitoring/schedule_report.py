@@ -9,7 +9,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, RowMapping, func, select
 
 from worker.domain.monitoring.account_keys import has_key
-from worker.domain.monitoring.next_check import NextCheck, Situation, explain_next_check
+from worker.domain.monitoring.explain_next_check import NextCheck, Situation, explain_next_check
 from worker.domain.projects.project import Project
 from worker.domain.projects.status import KINDS, Kind
 from worker.domain.scheduling.durations import ANY_TYPE

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from worker.domain.monitoring.next_check import Code
+from worker.domain.monitoring.explain_next_check import Code
 from worker.store.monitoring.schedule_report import read_timing
 from worker.store.projects import queries
 from worker.web.api.access import Reader, TheWeb

@@ -9,11 +9,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from worker.domain.deliveries.destination import routed_destinations
+from worker.domain.deliveries.shown_destination import shown_destination
 from worker.domain.deliveries.states import STATES
 from worker.domain.projects.events import EVENT_TYPES
 from worker.store.deliveries import queries
 from worker.store.deliveries.delivery_filter import EVERYTHING, DeliveryFilter, Several, resolve
-from worker.store.deliveries.destination_report import read_destinations
+from worker.store.deliveries.destination_report import list_names, read_destinations
 from worker.store.deliveries.replays import count_deliveries
 from worker.tracking.replay_deliveries import replay_matching
 from worker.web.forms import Form, GuardedForm, TheOperator, back
@@ -97,7 +98,7 @@ def _replay_matching(form: Form, viewer: Viewer) -> Response:
         after, replayed = done.next_after, done.count
     with viewer.web.database.read() as connection:
         count, last = count_deliveries(connection, wanted, after, last or None)
-        destinations = read_destinations(connection, routed_destinations(viewer.web.settings.routes))
+        names = list_names(connection, routed_destinations(viewer.web.settings.routes))
     return viewer.page(
         "confirm_replay.html",
         given=given,
@@ -107,7 +108,7 @@ def _replay_matching(form: Form, viewer: Viewer) -> Response:
         replayed=replayed,
         to=form.one("to"),
         reason=form.reason or "",
-        names=[row["shown"] for row in destinations],
+        names=[shown_destination(name) for name in names],
         back=form.one("back"),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from worker.domain.monitoring.next_check import Situation, explain_next_check
+from worker.domain.monitoring.explain_next_check import Situation, explain_next_check
 from worker.domain.projects.project import Project
 
 NOW = datetime(2026, 11, 28, 3, 0, tzinfo=UTC)
