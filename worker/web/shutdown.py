@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 
 from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from worker.web.gate.endable import EndableResponse
 
 _SECONDS = 0.5
 
@@ -21,20 +23,11 @@ class EndWhenStopped:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
-
+        response = EndableResponse(send)
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, response.send)
         except asyncio.CancelledError:
+            stopping = PlainTextResponse("stopping; try again\n", 503, {"retry-after": "5"})
             with contextlib.suppress(TimeoutError, OSError):
                 async with asyncio.timeout(_SECONDS):
-                    if started:
-                        await send({"type": "http.response.body", "body": b"", "more_body": False})
-                    else:
-                        stopping = PlainTextResponse("stopping; try again\n", 503, {"retry-after": "5"})
-                        await stopping(scope, receive, send)
+                    await response.end(scope, receive, stopping)

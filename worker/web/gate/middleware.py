@@ -17,6 +17,7 @@ from worker.store.errors import ReadOnlyError
 from worker.web.gate.authentication import Identities, cookie_of
 from worker.web.gate.cards import card
 from worker.web.gate.client_limits import ClientRateLimit
+from worker.web.gate.endable import EndableResponse
 from worker.web.gate.open_requests import run_while
 from worker.web.gate.request_bodies import BodyError, RequestBodies
 from worker.web.problems import problem_response
@@ -84,12 +85,7 @@ class Gate:
         if scope["caller"] is None:
             await self._app(scope, receive, send)
             return
-        started = False
-
-        async def watched(message: Message) -> None:
-            nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await send(message)
+        response = EndableResponse(send)
 
         async def is_valid() -> bool:
             try:
@@ -97,12 +93,8 @@ class Gate:
             except StoreUnavailableError:  # not known now; asked again soon
                 return True
 
-        if await run_while(is_valid, self._app(scope, receive, watched)):
-            return
-        if started:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        else:
-            await _log_in_first(scope)(scope, receive, send)
+        if not await run_while(is_valid, self._app(scope, receive, response.send)):
+            await response.end(scope, receive, _log_in_first(scope))
 
     async def _find_caller(self, scope: Scope) -> Caller | None:
         if _is_api(scope["path"]):
