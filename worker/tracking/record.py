@@ -32,7 +32,7 @@ def record(
     """
     try:
         return database.transact(
-            lambda connection: record_batch(connection, lease, answers, plan, routes, found=found, sent=sent)
+            lambda connection: record_batch(connection, lease, answers, plan, routes, account_found=found, sent=sent)
         )
     except StoreUnavailableError:
         raise
@@ -57,7 +57,7 @@ def _record_one(
 
     def store(given: Mapping[int, Answer]) -> Recorded:
         return database.transact(
-            lambda connection: record_batch(connection, alone, given, plan, routes, found=found, ends=False)
+            lambda connection: record_batch(connection, alone, given, plan, routes, account_found=found, ends=False)
         )
 
     which = f"{claim.kind} {claim.project_id}"

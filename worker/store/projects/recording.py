@@ -69,22 +69,21 @@ def record_batch(  # noqa: PLR0913
     plan: Plan,
     routes: Routes,
     *,
-    found: bool = False,
+    account_found: bool = False,
     ends: bool = True,
     sent: Totals = NO_TOTALS,
 ) -> Recorded:
     """Store what the results (by tracked project) change, and end the lease, in the caller's transaction.
 
-    ``found``: the account itself was looked up and found. ``ends`` is False for a part of a batch. ``sent`` has
+    ``account_found``: the account itself was looked up and found. ``ends`` is False for a part of a batch. ``sent`` has
     the caller's counts of requests, for the metrics.
     """
     account, asked_at = lease.account, lease.begun_at
     locked = lock_batch(connection, lease)
     account_state = read_account_state(connection, account)
     now, plan = account_state.now, replace(plan, price=account_state.price)
-    account_found = found
-    found = found or any(isinstance(answer, Observation) for answer in answers.values())
-    answered_at = now if found else account_state.answered_at
+    answered = account_found or any(isinstance(answer, Observation) for answer in answers.values())
+    answered_at = now if answered else account_state.answered_at
     unchanged = record_unchanged(connection, locked, answers, plan, asked_at, now)
     rows = _whole_rows(connection, [row.id for row in locked if row.id not in unchanged])
     changes = [_judge(row, answers.get(row["id"], _NOT_SENT), asked_at, now, plan, answered_at) for row in rows]
@@ -97,7 +96,7 @@ def record_batch(  # noqa: PLR0913
     failures = Counter(answer.kind for answer in given if isinstance(answer, CheckFailure))
     if failures or account_state.rate_limit.paused_until is not None or account_state.rate_limit.failure_streak > 0:
         _adjust_rate_limit(connection, account, given, failures, now, account_found=account_found)
-    if found and (account_state.answered_at is None or abs(now - account_state.answered_at) > _FOUND_EVERY):
+    if answered and (account_state.answered_at is None or abs(now - account_state.answered_at) > _FOUND_EVERY):
         save_answered_at(connection, account, now)
     steer_by_ends(connection, account, plan, rows, changes)
     lost = len(answers) - len(given)

@@ -81,9 +81,7 @@ def find_projects(connection: Connection, search: Search, limit: int, after: Pos
             return Page(exact, None)
     column, descending = _ORDERS[search.sort]
     span = _span(connection, search, after, filled=filled)
-    statement = select(_TABLE).where(*_conditions(search, filled=filled))
-    if span:
-        statement = statement.where(_TABLE.c.id >= span[0], _TABLE.c.id < span[1])
+    statement = select(_TABLE).where(*_conditions(search, filled=filled), *_within(span))
     rows = connection.execute(_ordered(statement, column, descending, after).limit(limit + 1)).mappings().all()
     shown = [public(row) for row in rows[:limit]]
     if len(rows) > limit:
@@ -96,9 +94,7 @@ def count_matches(connection: Connection, search: Search) -> int:
     """Return how many projects match, in the range that the first page searches; stops at 10,000."""
     filled = _is_filled(connection, search)
     span = _span(connection, search, None, filled=filled)
-    statement = select(_TABLE.c.id).where(*_conditions(search, filled=filled))
-    if span:
-        statement = statement.where(_TABLE.c.id >= span[0], _TABLE.c.id < span[1])
+    statement = select(_TABLE.c.id).where(*_conditions(search, filled=filled), *_within(span))
     column, _ = _ORDERS[search.sort]
     if column:
         statement = statement.where(_TABLE.c[column].is_not(None))
@@ -142,6 +138,10 @@ def _exactly(connection: Connection, search: Search, *, filled: bool) -> list[di
         *_facets(search, filled=filled),
     )
     return [public(row) for row in connection.execute(found).mappings()]
+
+
+def _within(span: tuple[int, int] | None) -> tuple[ColumnElement[bool], ...]:
+    return (_TABLE.c.id >= span[0], _TABLE.c.id < span[1]) if span else ()
 
 
 def _span(connection: Connection, search: Search, after: Position | None, *, filled: bool) -> tuple[int, int] | None:
