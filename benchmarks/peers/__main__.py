@@ -24,9 +24,9 @@ import psycopg
 
 from benchmarks.speed.machine import Api, backends, cpu_of, processor, redis_server, spread, stand_in, with_children
 from benchmarks.speed.projects import fill
-from benchmarks.speed.whole import PROJECTS, QUIET, WORKERS
-from tests.support.processes import Programs, environment, wait_for
-from tests.support.services import POSTGRES_URL, Broker, postgres_database
+from benchmarks.speed.whole import PROJECTS, QUIET, WORKERS, every_second
+from tests.support.processes import Programs, wait_for
+from tests.support.services import POSTGRES_URL, postgres_database
 
 _FOLDER: Final = Path(__file__).parent
 _PATIENCE: Final = 600.0  # seconds until each project has been seen: first sights cost more than what is measured
@@ -63,16 +63,7 @@ class Started:
 def _renderwatch(transport: str, _: str, api: Api, folder: Path) -> Iterator[Started]:
     with redis_server() as broker, postgres_database(POSTGRES_URL) as url, Programs(folder) as programs:
         fill(url, PROJECTS)
-        variables = environment(
-            url,
-            Broker(broker.url),
-            api.url,
-            rate=10_000,
-            burst=100_000,
-            least_gap=1,
-            greatest_gap=1,
-            transport=transport,
-        )
+        variables = every_second(url, broker, api, transport)
         command = ["-P", "-m", "worker.tasks", "worker", *QUIET]
         worker = programs.start("worker", command, variables).process.pid
         beat = programs.start("beat", ["-P", "-m", "worker.tasks", "beat", "-l", "WARNING"], variables).process.pid

@@ -45,20 +45,17 @@ class Run:
         return self.worker + self.database + self.broker
 
 
+def every_second(url: str, broker: Redis, api: Api, transport: str) -> dict[str, str]:
+    """Return the settings with which each project is due again a second after each check, and no limit is met."""
+    limits = {"rate": 10_000, "burst": 100_000, "least_gap": 1, "greatest_gap": 1}
+    return environment(url, Broker(broker.url), api.url, **limits, transport=transport)
+
+
 def renderwatch(folder: Path, api: Api, broker: Redis, transport: str, seconds: float) -> Run:
     """Run a worker and beat on projects that are due again a second after each check."""
     with redirect_stdout(None), postgres_database(POSTGRES_URL) as url, Programs(folder) as programs:
         fill(url, PROJECTS)
-        variables = environment(
-            url,
-            Broker(broker.url),
-            api.url,
-            rate=10_000,
-            burst=100_000,
-            least_gap=1,
-            greatest_gap=1,
-            transport=transport,
-        )
+        variables = every_second(url, broker, api, transport)
         processes = [
             _worker(programs, "worker.app", variables | api.variables),
             programs.beat(variables, options="-l WARNING").process.pid,
