@@ -21,6 +21,13 @@ from worker.tracking.learn_durations import learn_durations
 from worker.tracking.maintenance import remove_old, run_maintenance
 
 
+def close_long_ago(connection: Connection) -> None:
+    """Let every project have been closed, and its days booked, so long ago that it is removed."""
+    closed = "next_check_at = NULL, state = 'closed', close_reason = 'untracked', closed_at = :old"
+    connection.execute(text(f"UPDATE tracked_projects SET {closed}"), {"old": "2020-01-01 00:00:00.000000"})
+    connection.execute(text("UPDATE books SET booked_until = '2021-01-01'"))
+
+
 def refuse(connection: Connection, table: str, doing: str, bad: str, *, row: str = "NEW") -> None:
     """Let the database refuse to insert, update or delete a row."""
     if connection.dialect.name == "sqlite":
@@ -67,14 +74,7 @@ def test_a_project_that_cannot_be_removed_keeps_no_other_from_being_removed(
 ) -> None:
     track(database, 1, 2, 3, 4)
     with database.write() as connection:
-        connection.execute(
-            text(
-                "UPDATE tracked_projects SET next_check_at = NULL, state = 'closed', close_reason = 'untracked',"
-                " closed_at = :old"
-            ),
-            {"old": "2020-01-01 00:00:00.000000"},
-        )
-        connection.execute(text("UPDATE books SET booked_until = '2021-01-01'"))
+        close_long_ago(connection)
         refuse(connection, "tracked_projects", "DELETE", f"project_id = '{name(2)}'", row="OLD")
     assert remove_old(database, 86400.0) == 3
     assert of(stored(database, TrackedProject), "project_id") == [name(2)]
@@ -85,14 +85,7 @@ def test_a_project_that_cannot_be_removed_keeps_no_other_from_being_removed(
 def test_days_that_cannot_be_closed_keep_no_old_project_from_being_removed(database: Database) -> None:
     track(database, 1)
     with database.write() as connection:
-        connection.execute(
-            text(
-                "UPDATE tracked_projects SET next_check_at = NULL, state = 'closed', close_reason = 'untracked',"
-                " closed_at = :old"
-            ),
-            {"old": "2020-01-01 00:00:00.000000"},
-        )
-        connection.execute(text("UPDATE books SET booked_until = '2021-01-01'"))
+        close_long_ago(connection)
         refuse(connection, "books", "UPDATE", "booked_until IS NOT NULL")
     settings = Settings(retention=86400.0)
     clients = Clients(settings)

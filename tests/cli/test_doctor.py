@@ -125,20 +125,28 @@ def test_all_is_well_when_everything_runs(
         wait_for(healthy, 60, "the doctor is content")
 
 
+ASK_BROKER = ["-c", "from worker.cli.main import main; main()", "doctor", "--only", "broker"]
+
+
+def start_other(programs: Programs, folder: Path, broker: Broker, *options: str) -> None:
+    """Start a worker of another application on our broker."""
+    code = "from celery import Celery\nimport os\napp = Celery(broker=os.environ['URL'])\n"
+    (folder / "other.py").write_text(code)
+    command = ["-m", "celery", "-A", "other", "worker", "-n", "other@%h", "-c", "1", "-l", "INFO"]
+    programs.start("other", [*command, *options], {"URL": broker.url}).says(" ready.")
+
+
 def test_workers_of_other_applications_are_not_taken_for_ours(
     sqlite_url: str, rabbitmq_service: Broker, tmp_path: Path
 ) -> None:
-    (tmp_path / "other.py").write_text("from celery import Celery\nimport os\napp = Celery(broker=os.environ['URL'])\n")
     variables = environment(sqlite_url, rabbitmq_service, "http://127.0.0.1:9")
-    doctor = ["-c", "from worker.cli.main import main; main()", "doctor", "--only", "broker"]
     with Programs(tmp_path) as programs:
-        other = ["-m", "celery", "-A", "other", "worker", "-n", "other@%h", "-c", "1", "-l", "INFO"]
-        programs.start("other", other, {"URL": rabbitmq_service.url}).says(" ready.")
-        first = programs.start("first", doctor, variables)
+        start_other(programs, tmp_path, rabbitmq_service)
+        first = programs.start("first", ASK_BROKER, variables)
         assert first.ends(60) == 1
         assert "FAIL  workers: no Renderwatch worker responds; 1 worker of other applications" in first.log
         programs.worker(variables, options="-c 1 -l INFO -Q renderwatch.intake,renderwatch.upkeep")
-        second = programs.start("second", doctor, variables)
+        second = programs.start("second", ASK_BROKER, variables)
         assert second.ends(60) == 1
         assert "ok    workers: 1 Renderwatch worker; 1 worker of other applications" in second.log
         assert "FAIL  queue renderwatch.checks: no worker consumes it" in second.log
@@ -148,15 +156,11 @@ def test_workers_of_other_applications_are_not_taken_for_ours(
 def test_a_worker_of_another_application_that_reads_our_queues_is_named(
     sqlite_url: str, rabbitmq_service: Broker, tmp_path: Path
 ) -> None:
-    (tmp_path / "other.py").write_text("from celery import Celery\nimport os\napp = Celery(broker=os.environ['URL'])\n")
     variables = environment(sqlite_url, rabbitmq_service, "http://127.0.0.1:9")
-    doctor = ["-c", "from worker.cli.main import main; main()", "doctor", "--only", "broker"]
     with Programs(tmp_path) as programs:
         programs.worker(variables)
-        other = ["-m", "celery", "-A", "other", "worker", "-n", "other@%h", "-c", "1", "-l", "INFO"]
-        queue = ["-Q", "renderwatch.intake"]
-        programs.start("other", [*other, *queue], {"URL": rabbitmq_service.url}).says(" ready.")
-        found = programs.start("doctor", doctor, variables)
+        start_other(programs, tmp_path, rabbitmq_service, "-Q", "renderwatch.intake")
+        found = programs.start("doctor", ASK_BROKER, variables)
         assert found.ends(60) == 1
         assert "FAIL  queue renderwatch.intake: other@" in found.log
         assert "a worker of another application, reads it and drops our messages" in found.log

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import text
 
 from tests.store.checking import SETTINGS
+from tests.store.readers.sessions import session_of
 from tests.store.world import name, stored, track
 from tests.support.services import own_name
 from worker.domain.scheduling.durations import Durations
@@ -37,12 +37,8 @@ def enqueuer(store: Database, postgres_url: str) -> Iterator[psycopg.Connection]
     role = own_name()
     with store.write() as connection:
         assert grant_enqueuer(connection, role) == (True, "public")
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(role)))
+    with session_of(role, postgres_url) as connection:
         yield connection
-        connection.execute("RESET SESSION AUTHORIZATION")
-        connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
-        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
 def call(enqueuer: psycopg.Connection, arguments: str, *values: object) -> int:

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import text
 
+from tests.store.readers.sessions import session_of
 from tests.store.world import CREATED, answer, name, seen, track
 from tests.support.services import own_name
 from worker.domain.projects.observation import Download
@@ -37,13 +37,9 @@ def reader(store: Database, postgres_url: str) -> Iterator[psycopg.Connection]:
     role = own_name()
     with store.write() as connection:
         assert grant_reader(connection, role)
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("SET SESSION AUTHORIZATION {}").format(sql.Identifier(role)))
+    with session_of(role, postgres_url) as connection:
         connection.execute("SET default_transaction_read_only = off")
         yield connection
-        connection.execute("RESET SESSION AUTHORIZATION")
-        connection.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
-        connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
 
 
 def rows(reader: psycopg.Connection, query: str) -> list[tuple[object, ...]]:
